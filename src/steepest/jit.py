@@ -1,0 +1,271 @@
+"""Compilation: kernels, their cache on disk, and the clock of compile seconds.
+
+A *kernel* is a function that Numba compiles without the interpreter lock, the first time it is called
+with new argument types; importing steepest compiles nothing.  Machine code is kept on disk, so a second
+process loads it in milliseconds.
+
+Losses, penalties and rows of data reach kernels as NamedTuple values.  `dispatch` makes a plain function,
+for instance ``slope(loss, z, y)``, call the method of the value's class from compiled code; it is the one
+mechanism by which any loss is compiled into any kernel.  Numba names a NamedTuple by its importable class,
+which makes the types, and so the cache, stable across processes.  (jitclass instances, functions as
+arguments, and closures over compiled functions would never be found again.)
+
+The cache knows only the file of a kernel itself.  Ours is stamped with the content of every file that
+kernels are compiled from, and keyed by the source of a user's loss, so an edit anywhere drops stale code.
+Classes of ``__main__``, of notebooks and of function bodies cannot be found by another process: kernels
+that meet one run through an uncached twin.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import event, types
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.extending import overload
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_STAMPED = ("jit.py", "elementary.py", "losses", "penalties", "data", "kernels")
+_REASSOCIATE = {"contract", "reassoc"}  # fused multiply-add and vector sums; NaN and inf stay exact
+
+KERNELS: list[Kernel] = []
+
+# ---------------------------------------------------------------------------------------- the disk cache
+
+
+@functools.cache
+def source_stamp() -> str:
+    """Hash of every source file that may be compiled into a kernel."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256(numba.__version__.encode())
+    for name in _STAMPED:
+        path = root / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+@functools.cache
+def cache_directory() -> Path | None:
+    """Where machine code is kept; None where no place can be written to.
+
+    ``NUMBA_CACHE_DIR`` where it is set, else ``$XDG_CACHE_HOME/steepest`` or ``~/.cache/steepest``.
+    """
+    bases = [numba.config.CACHE_DIR] if numba.config.CACHE_DIR else []
+    if not bases:
+        bases = [os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")]
+    for base in bases:
+        path = Path(base) / "steepest"
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path).close()
+        except OSError:
+            continue
+        return path
+    return None
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]
+    """Keeps a kernel of this package under `cache_directory`, fresh by `source_stamp`."""
+
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        self._py_file = py_file
+        self._disambiguator = f"{py_func.__module__}-{py_func.__code__.co_firstlineno}"
+
+    def get_cache_path(self) -> str:
+        return str(cache_directory())
+
+    def get_source_stamp(self) -> str:
+        return source_stamp()
+
+    def get_disambiguator(self) -> str:
+        return self._disambiguator
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _Locator | None:
+        return cls(py_func, py_file) if cache_directory() is not None else None
+
+
+class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_Locator]
+
+
+class _KernelCache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache, with the sources of user-written losses in the key."""
+
+    _impl_class = _CacheImpl
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        stamps = tuple(filter(None, (_class_stamp(arg) for arg in sig)))
+        return (*super()._index_key(sig, codegen), stamps)
+
+
+def _class_stamp(arg: Any) -> str | None:
+    cls = getattr(arg, "instance_class", None)
+    if cls is None or cls.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return None  # not a NamedTuple, or one of ours, which `source_stamp` covers
+    return hashlib.sha256(inspect.getsource(cls).encode()).hexdigest()
+
+
+@functools.cache
+def cacheable(cls: type) -> bool:
+    """Whether another process can import ``cls`` under its name and so find the compiled code again."""
+    if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+        return False
+    module = sys.modules.get(cls.__module__)
+    if getattr(module, cls.__qualname__, None) is not cls:
+        return False
+    try:
+        inspect.getsource(cls)
+    except (OSError, TypeError):  # notebooks, exec
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------- decorators
+
+
+class Kernel:
+    """A compiled function with a cached and an uncached dispatcher over one Python source."""
+
+    def __init__(self, function: Callable[..., Any], fastmath: bool) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self._options = {"nogil": True, "error_model": "numpy", "fastmath": _REASSOCIATE if fastmath else False}
+        self._cached: Callable[..., Any] | None = None
+        self._uncached: Callable[..., Any] | None = None
+        KERNELS.append(self)
+
+    def __call__(self, *args: Any) -> Any:
+        for arg in args:
+            if isinstance(arg, tuple) and not cacheable(type(arg)):
+                return self.uncached(*args)
+        return self.cached(*args)
+
+    @property
+    def cached(self) -> Callable[..., Any]:
+        if self._cached is None:
+            if cache_directory() is None:
+                return self.uncached
+            dispatcher = numba.njit(**self._options)(self.py_func)
+            if not numba.config.DISABLE_JIT:
+                dispatcher._cache = _KernelCache(self.py_func)
+            self._cached = dispatcher
+        return self._cached
+
+    @property
+    def uncached(self) -> Callable[..., Any]:
+        if self._uncached is None:
+            self._uncached = numba.njit(**self._options)(self.py_func)
+        return self._uncached
+
+    def misses(self) -> int:
+        """Specialisations that this process had to compile although they could have been on disk."""
+        stats = getattr(self._cached, "stats", None)
+        return sum(stats.cache_misses.values()) if stats is not None else 0
+
+
+def kernel(function: F) -> F:
+    """An entry point from Python: compiled on first use, cached on disk, runs without the interpreter lock.
+
+    Arithmetic is exact IEEE in the order written.
+    """
+    return Kernel(function, fastmath=False)  # type: ignore[return-value]
+
+
+def fast_kernel(function: F) -> F:
+    """As `kernel`, where sums may be reassociated into vector lanes and products fused.
+
+    NaN and infinities keep their meaning.  Tests bound the difference from the order written.
+    """
+    return Kernel(function, fastmath=True)  # type: ignore[return-value]
+
+
+def inner(function: F) -> F:
+    """A function that kernels call; compiled into them, never by itself on disk."""
+    return numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)  # type: ignore[no-any-return]
+
+
+def fast_inner(function: F) -> F:
+    """As `inner`, with reassociated sums."""
+    return numba.njit(nogil=True, error_model="numpy", forceinline=True, fastmath=_REASSOCIATE)(function)  # type: ignore[no-any-return]
+
+
+# --------------------------------------------------------------------------------------- dispatch on class
+
+
+def value_class(arg: Any) -> type | None:
+    """The Python class behind a Numba type of a NamedTuple, else None (both kinds of tuple type)."""
+    if isinstance(arg, types.NamedTuple | types.NamedUniTuple):
+        return arg.instance_class  # type: ignore[no-any-return]
+    return None
+
+
+def dispatch(function: F) -> F:
+    """Make ``function(self, ...)`` call the method of the same name, from Python and from compiled code.
+
+    The decorated function's own body is what plain Python runs: ``return self.name(...)``.  Its first
+    parameter must be called ``self`` and its parameters must have the names that the methods use.
+    """
+    name = function.__name__
+    parameters = list(inspect.signature(function).parameters)
+    if not parameters or parameters[0] != "self":
+        raise TypeError(f"dispatch: the first parameter of {name} must be named 'self', got {parameters[:1]}")
+
+    def choose(self, *args):  # type: ignore[no-untyped-def]
+        cls = value_class(self)
+        method = getattr(cls, name, None)
+        return method if callable(method) else None
+
+    # Numba matches the stub's signature with the method's, so give the stub the very same one.
+    scope: dict[str, Any] = {"choose": choose}
+    listing = ", ".join(parameters)
+    exec(f"def stub({listing}):\n    return choose({listing})\n", scope)
+    overload(function, jit_options={"nogil": True, "error_model": "numpy", "forceinline": True})(scope["stub"])
+    return function
+
+
+# ------------------------------------------------------------------------------------------ compile clock
+
+
+class _Clock(event.Listener):  # type: ignore[misc]
+    """Adds up the seconds during which any thread of the process holds the compiler."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._timer = event.TimingListener()
+        self._depth = 0
+
+    def on_start(self, ev: Any) -> None:
+        if self._depth == 0:
+            self._timer = event.TimingListener()
+            self._timer.on_start(ev)
+        self._depth += 1
+
+    def on_end(self, ev: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._timer.on_end(ev)
+            self.seconds += self._timer.duration
+
+
+@contextmanager
+def compile_clock() -> Iterator[_Clock]:
+    """Measure the seconds spent compiling, or loading compiled code, inside the block."""
+    clock = _Clock()
+    event.register("numba:compiler_lock", clock)
+    try:
+        yield clock
+    finally:
+        event.unregister("numba:compiler_lock", clock)

@@ -1,0 +1,172 @@
+"""How a loss becomes usable everywhere: the decorator, the facts about it, and the functions kernels call.
+
+    @scalar_loss(name="welsch")
+    class Welsch(NamedTuple):
+        c: float = 1.0
+        def value(self, z, y): return 0.5 * self.c**2 * (1 - math.exp(-(((z - y) / self.c) ** 2)))
+        def slope(self, z, y): return (z - y) * math.exp(-(((z - y) / self.c) ** 2))
+
+Kernels never name a loss; they call ``value(loss, z, y)``, ``slope(loss, z, y)``, ... below.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+from steepest.exceptions import InvalidParameterError
+from steepest.jit import dispatch
+
+T = TypeVar("T", bound=type)
+
+SCALAR_LOSSES: dict[str, type] = {}
+VECTOR_LOSSES: dict[str, type] = {}
+
+#: Facts that a loss may state as class attributes, with what is assumed where it does not.
+FACTS: dict[str, Any] = {
+    "convex": False,  # in z, for every y
+    "smoothness": math.nan,  # Lipschitz constant of the slope in z (inf: none, nan: unknown)
+    "self_concordance": math.nan,  # R with |loss'''| <= R loss'' (nan: unknown, inf: none)
+    "lower": 0.0,  # a lower bound of the loss
+    "targets": "real",  # "sign" (-1, +1) | "real" | "nonnegative" | "class"
+    "link": "identity",  # from score to prediction: "identity" | "logistic" | "log" | "softmax" | "sign"
+    "trainable": True,  # False: for evaluation only (its slope is zero almost everywhere)
+}
+
+# ------------------------------------------------------------------------------- what kernels may call
+
+
+@dispatch
+def value(self: Any, z: Any, y: Any) -> Any:
+    """loss(z, y)."""
+    return self.value(z, y)
+
+
+@dispatch
+def slope(self: Any, z: Any, y: Any) -> Any:
+    """d loss / d z, or the stated subgradient at a kink."""
+    return self.slope(z, y)
+
+
+@dispatch
+def curvature(self: Any, z: Any, y: Any) -> Any:
+    """d2 loss / d z2 (generalised at a kink of the slope)."""
+    return self.curvature(z, y)
+
+
+@dispatch
+def conjugate(self: Any, u: Any, y: Any) -> Any:
+    """sup over z of u z - loss(z, y); inf outside the domain."""
+    return self.conjugate(u, y)
+
+
+@dispatch
+def value_slope(self: Any, z: Any, y: Any, out: Any) -> Any:
+    """Vector losses: the value; the gradient in z goes into ``out``."""
+    return self.value_slope(z, y, out)
+
+
+# --------------------------------------------------------------------------------------- registration
+
+
+def _finish(cls: type, name: str, table: dict[str, type], required: tuple[str, ...]) -> None:
+    if not (issubclass(cls, tuple) and hasattr(cls, "_fields")):
+        raise TypeError(f"{cls.__name__} must be a NamedTuple; write 'class {cls.__name__}(NamedTuple):'.")
+    for method in required:
+        if not callable(getattr(cls, method, None)):
+            raise TypeError(f"{cls.__name__} needs a method {method}; it has {sorted(_methods(cls))}.")
+    for fact, default in FACTS.items():
+        if not hasattr(cls, fact):
+            setattr(cls, fact, default)
+    cls.name = name  # type: ignore[attr-defined]
+
+    # A field given as an int would be another type for the compiler, and compile every kernel again.
+    original = cls.__new__
+
+    def new(klass: type, *args: Any, **kwargs: Any) -> Any:
+        made = original(klass, *args, **kwargs)
+        floats = tuple(float(v) if isinstance(v, int | float) else v for v in made)
+        return tuple.__new__(klass, floats)
+
+    cls.__new__ = new  # type: ignore[method-assign,assignment]
+    table[name] = cls
+
+
+def _methods(cls: type) -> set[str]:
+    return {k for k in vars(cls) if callable(getattr(cls, k)) and not k.startswith("_")}
+
+
+@overload
+def scalar_loss(cls: T) -> T: ...
+@overload
+def scalar_loss(cls: None = None, *, name: str | None = None) -> Callable[[T], T]: ...
+def scalar_loss(cls: Any = None, *, name: str | None = None) -> Any:
+    """Register a loss of one score; usable by its name, or as a value, in every solver its facts allow.
+
+    Parameters
+    ----------
+    cls : type
+        A NamedTuple with methods ``value(self, z, y)`` and ``slope(self, z, y)``, written in the part of
+        Python that Numba compiles.  ``curvature(self, z, y)`` opens Newton's method, ``conjugate(self, u,
+        y)`` duality gaps.  Facts (``convex = True``, ``smoothness = 1.0`` ...) stand without annotation.
+    name : str, optional
+        Default: the class's name in lower case.
+
+    Returns
+    -------
+    type
+        The same class.
+
+    See Also
+    --------
+    steepest.check_loss : verify the methods and the facts numerically.
+    """
+
+    def decorate(klass: T) -> T:
+        _finish(klass, name or klass.__name__.lower(), SCALAR_LOSSES, ("value", "slope"))
+        return klass
+
+    return decorate if cls is None else decorate(cls)
+
+
+def vector_loss(name: str) -> Callable[[T], T]:
+    """Register a loss of a score vector: ``value_slope(self, z, y, out)`` and optionally ``conjugate``."""
+
+    def decorate(klass: T) -> T:
+        _finish(klass, name, VECTOR_LOSSES, ("value_slope",))
+        return klass
+
+    return decorate
+
+
+def get_loss(loss: Any) -> Any:
+    """The loss value for a name, a registered class, or a value itself.
+
+    Raises
+    ------
+    InvalidParameterError
+        With the known names and the nearest of them.
+    """
+    import steepest.losses  # noqa: F401  (fills the tables)
+
+    if isinstance(loss, str):
+        known = SCALAR_LOSSES | VECTOR_LOSSES
+        if loss in known:
+            return known[loss]()
+        near = difflib.get_close_matches(loss, known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise InvalidParameterError(f"loss: expected one of {sorted(known)} or a loss value, got '{loss}'.{hint}")
+    if isinstance(loss, type) and (loss in SCALAR_LOSSES.values() or loss in VECTOR_LOSSES.values()):
+        return loss()
+    if type(loss) in SCALAR_LOSSES.values() or type(loss) in VECTOR_LOSSES.values():
+        return loss
+    raise InvalidParameterError(
+        f"loss: expected a name or a registered loss, got {loss!r}. Decorate its class with @steepest.scalar_loss."
+    )
+
+
+def has(loss: Any, method: str) -> bool:
+    """Whether the loss offers an optional method."""
+    return callable(getattr(type(loss), method, None))

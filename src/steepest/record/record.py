@@ -1,0 +1,98 @@
+"""The record of a fit: what was asked, on what, how it was solved, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from dataclasses import dataclass, field
+from typing import Any
+
+from steepest.protocols import Certificate
+from steepest.record.history import History
+
+SCHEMA_VERSION = 1
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine facts that a result may depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in ("steepest", "numpy", "scipy", "numba", "scikit-learn"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    affinity = getattr(os, "sched_getaffinity", None)
+    found["cpus"] = len(affinity(0)) if affinity is not None else os.cpu_count()
+    return found
+
+
+@dataclass(slots=True)
+class FitRecord:
+    """Everything about one fit but its data and its coefficients.
+
+    Attributes
+    ----------
+    estimator : str
+        Class name.
+    objective : str
+        The exact function that was minimised, as a formula with its numbers.
+    parameters : dict
+        Constructor parameters of the estimator.
+    data : dict
+        ``n_samples, n_features, n_outputs, nnz, density, dtype, kind, bytes``.
+    solver : dict
+        ``name``, ``why`` (why it was chosen), ``expected`` (what was expected of it), ``options``.
+    seconds : dict
+        ``total, validate, compile, solve, certify``.
+    passes : float
+        Passes over the data, those of the certificate included.
+    iterations : int
+        Rounds of the solver.
+    deterministic : bool
+        Whether another run with any ``n_jobs`` gives the same bits.
+    certificate : Certificate
+    history : History
+    """
+
+    estimator: str
+    objective: str
+    parameters: dict[str, Any]
+    data: dict[str, Any]
+    solver: dict[str, Any]
+    seconds: dict[str, float]
+    passes: float
+    iterations: int
+    certificate: Certificate
+    history: History
+    deterministic: bool = True
+    environment: dict[str, Any] = field(default_factory=environment)
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python values; not-a-number and infinities become None, as JSON has none."""
+        raw = {name: getattr(self, name) for name in self.__slots__ if name not in ("certificate", "history")}
+        raw["certificate"] = self.certificate.to_dict()
+        raw["history"] = self.history.to_dict()
+        return _plain(raw)  # type: ignore[no-any-return]
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The record as JSON text."""
+        return json.dumps(self.to_dict(), **kwargs)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return repr(value)
