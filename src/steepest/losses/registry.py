@@ -86,11 +86,11 @@ def _finish(cls: type, name: str, table: dict[str, type], required: tuple[str, .
     original = cls.__new__
 
     def new(klass: type, *args: Any, **kwargs: Any) -> Any:
-        made = original(klass, *args, **kwargs)
+        made: tuple[Any, ...] = original(klass, *args, **kwargs)
         floats = tuple(float(v) if isinstance(v, int | float) else v for v in made)
         return tuple.__new__(klass, floats)
 
-    cls.__new__ = new  # type: ignore[method-assign,assignment]
+    cls.__new__ = new  # type: ignore[method-assign]
     table[name] = cls
 
 
