@@ -27,6 +27,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numba
@@ -212,28 +213,48 @@ def value_class(arg: Any) -> type | None:
     return None
 
 
-def dispatch(function: F) -> F:
-    """Make ``function(self, ...)`` call the method of the same name, from Python and from compiled code.
-
-    The decorated function's own body is what plain Python runs: ``return self.name(...)``.  Its first
-    parameter must be called ``self`` and its parameters must have the names that the methods use.
-    """
+def _dispatch(function: F, fastmath: bool) -> F:
     name = function.__name__
     parameters = list(inspect.signature(function).parameters)
     if not parameters or parameters[0] != "self":
         raise TypeError(f"dispatch: the first parameter of {name} must be named 'self', got {parameters[:1]}")
 
     def choose(self, *args):  # type: ignore[no-untyped-def]
-        cls = value_class(self)
-        method = getattr(cls, name, None)
-        return method if callable(method) else None
+        method = getattr(value_class(self), name, None)
+        return _without_annotations(method) if inspect.isfunction(method) else None
 
     # Numba matches the stub's signature with the method's, so give the stub the very same one.
     scope: dict[str, Any] = {"choose": choose}
     listing = ", ".join(parameters)
     exec(f"def stub({listing}):\n    return choose({listing})\n", scope)
-    overload(function, jit_options={"nogil": True, "error_model": "numpy", "forceinline": True})(scope["stub"])
+    options = {
+        "nogil": True,
+        "error_model": "numpy",
+        "forceinline": not fastmath,  # losses melt into the loop around them; row methods hold loops of their own
+        "fastmath": _REASSOCIATE if fastmath else False,
+    }
+    overload(function, jit_options=options)(scope["stub"])
     return function
+
+
+@functools.cache
+def _without_annotations(method: Any) -> Any:
+    # Numba compares the whole signature with the stub's, where an annotation counts as a difference.
+    return FunctionType(method.__code__, method.__globals__, method.__name__, method.__defaults__, method.__closure__)
+
+
+def dispatch(function: F) -> F:
+    """Make ``function(self, ...)`` call the method of the same name, from Python and from compiled code.
+
+    The decorated function's own body is what plain Python runs: ``return self.name(...)``.  Its first
+    parameter must be called ``self`` and its parameters must have the names that the methods use.
+    """
+    return _dispatch(function, fastmath=False)
+
+
+def fast_dispatch(function: F) -> F:
+    """As `dispatch`, for methods with loops of their own, whose sums may be reassociated."""
+    return _dispatch(function, fastmath=True)
 
 
 # ------------------------------------------------------------------------------------------ compile clock
