@@ -1,1 +1,83 @@
-"""steepest: linear models trained by gradient methods, with a certificate of how good the result is."""
+"""steepest: linear models trained by gradient methods, with a certificate of how good the result is.
+
+Public names are imported from their modules when they are first asked for, so ``import steepest`` itself
+loads neither Numba nor scikit-learn.
+
+Examples
+--------
+>>> import steepest
+>>> steepest.Status.CERTIFIED
+<Status.CERTIFIED: 'certified'>
+"""
+
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+if _TYPE_CHECKING:
+    from steepest import exceptions as exceptions
+    from steepest import losses as losses
+    from steepest import penalties as penalties
+    from steepest.estimators import ElasticNet as ElasticNet
+    from steepest.estimators import Lasso as Lasso
+    from steepest.estimators import LinearClassifier as LinearClassifier
+    from steepest.estimators import LinearRegression as LinearRegression
+    from steepest.estimators import LinearRegressor as LinearRegressor
+    from steepest.estimators import LogisticRegression as LogisticRegression
+    from steepest.estimators import Ridge as Ridge
+    from steepest.losses.checks import check_loss as check_loss
+    from steepest.losses.divergences import cross_entropy as cross_entropy
+    from steepest.losses.divergences import entropy as entropy
+    from steepest.losses.divergences import kl_divergence as kl_divergence
+    from steepest.losses.registry import get_loss as get_loss
+    from steepest.losses.registry import scalar_loss as scalar_loss
+    from steepest.protocols import Certificate as Certificate
+    from steepest.protocols import Status as Status
+
+    __version__: str
+
+# Where each public name lives; a name that is its module's own stands for the module.
+_HOMES = {
+    "Certificate": "steepest.protocols",
+    "ElasticNet": "steepest.estimators",
+    "Lasso": "steepest.estimators",
+    "LinearClassifier": "steepest.estimators",
+    "LinearRegression": "steepest.estimators",
+    "LinearRegressor": "steepest.estimators",
+    "LogisticRegression": "steepest.estimators",
+    "Ridge": "steepest.estimators",
+    "Status": "steepest.protocols",
+    "check_loss": "steepest.losses.checks",
+    "cross_entropy": "steepest.losses.divergences",
+    "entropy": "steepest.losses.divergences",
+    "exceptions": "steepest.exceptions",
+    "get_loss": "steepest.losses.registry",
+    "kl_divergence": "steepest.losses.divergences",
+    "losses": "steepest.losses",
+    "penalties": "steepest.penalties",
+    "scalar_loss": "steepest.losses.registry",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: _Any = version("steepest")
+    elif name in _HOMES:
+        from importlib import import_module
+
+        home = _HOMES[name]
+        module = import_module(home)
+        value = module if home == f"{__name__}.{name}" else getattr(module, name)
+    else:
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}; public names: {', '.join(sorted(_HOMES))}"
+        )
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, "__version__"})
