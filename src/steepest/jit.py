@@ -31,8 +31,9 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 import numba
-from numba.core import event, types
+from numba.core import event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.types import NamedTuple, NamedUniTuple
 from numba.extending import overload
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -208,7 +209,7 @@ def fast_inner(function: F) -> F:
 
 def value_class(arg: Any) -> type | None:
     """The Python class behind a Numba type of a NamedTuple, else None (both kinds of tuple type)."""
-    if isinstance(arg, types.NamedTuple | types.NamedUniTuple):
+    if isinstance(arg, NamedTuple | NamedUniTuple):
         return arg.instance_class  # type: ignore[no-any-return]
     return None
 

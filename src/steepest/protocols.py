@@ -176,6 +176,8 @@ class Round(NamedTuple):
 
 
 class Solver(Protocol):
+    """An algorithm as a sequence of rounds: ``start`` makes its state, each ``advance`` one iteration or epoch."""
+
     name: str
 
     def missing(self, traits: Traits) -> str | None:
