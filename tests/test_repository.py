@@ -63,7 +63,7 @@ def test_every_layer_is_a_room_that_exists():
         ("a.py", "# TO" + "DO: later\n", "open end without a reason"),
         ("a.py", "# FIX" + "ME(no): x\n", "open end without a reason"),
         ("a.md", "see /" + "home/someone/notes\n", "a path of one machine"),
-        ("a.md", "see ../" + "shared/data\n", "a path outside the repository"),
+        ("a.md", "see ../sha" + "red/data\n", "a path outside the repository"),
         ("a.toml", "x = '--extra-" + "index-url'\n", "the address of a package registry"),
         ("a.rst", "as asked in iss" + "ue 12\n", "an issue number"),
         ("a.py", "<<<<" + "<<< HEAD\n", "a merge marker"),
