@@ -1,6 +1,16 @@
 """Losses: what a wrong score costs.  Importing defines; nothing is compiled before it is used."""
 
-from steepest.losses.margin import Logistic
+from steepest.losses.margin import (
+    Bernoulli,
+    Exponential,
+    Hinge,
+    Logistic,
+    ModifiedHuber,
+    PerceptronLoss,
+    SigmoidLoss,
+    SquaredHinge,
+    ZeroOne,
+)
 from steepest.losses.multiclass import Softmax
 from steepest.losses.registry import (
     FACTS,
@@ -16,15 +26,37 @@ from steepest.losses.registry import (
     value_slope,
     vector_loss,
 )
-from steepest.losses.regression import Squared
+from steepest.losses.regression import (
+    Absolute,
+    EpsilonInsensitive,
+    Huber,
+    Poisson,
+    Quantile,
+    Squared,
+    SquaredEpsilonInsensitive,
+)
 
 __all__ = [
     "FACTS",
     "SCALAR_LOSSES",
     "VECTOR_LOSSES",
+    "Absolute",
+    "Bernoulli",
+    "EpsilonInsensitive",
+    "Exponential",
+    "Hinge",
+    "Huber",
     "Logistic",
+    "ModifiedHuber",
+    "PerceptronLoss",
+    "Poisson",
+    "Quantile",
+    "SigmoidLoss",
     "Softmax",
     "Squared",
+    "SquaredEpsilonInsensitive",
+    "SquaredHinge",
+    "ZeroOne",
     "conjugate",
     "curvature",
     "get_loss",

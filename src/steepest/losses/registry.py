@@ -12,7 +12,9 @@ Kernels never name a loss; they call ``value(loss, z, y)``, ``slope(loss, z, y)`
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
@@ -30,7 +32,7 @@ FACTS: dict[str, Any] = {
     "smoothness": math.nan,  # Lipschitz constant of the slope in z (inf: none, nan: unknown)
     "self_concordance": math.nan,  # R with |loss'''| <= R loss'' (nan: unknown, inf: none)
     "lower": 0.0,  # a lower bound of the loss
-    "targets": "real",  # "sign" (-1, +1) | "real" | "nonnegative" | "class"
+    "targets": "real",  # "sign" (-1, +1) | "unit" (0, 1, or between) | "real" | "nonnegative" | "class"
     "link": "identity",  # from score to prediction: "identity" | "logistic" | "log" | "softmax" | "sign"
     "trainable": True,  # False: for evaluation only (its slope is zero almost everywhere)
 }
@@ -71,27 +73,78 @@ def value_slope(self: Any, z: Any, y: Any, out: Any) -> Any:
 # --------------------------------------------------------------------------------------- registration
 
 
+#: The methods that a loss may have, with the parameters that compiled code expects.
+METHODS: dict[str, tuple[str, ...]] = {
+    "value": ("self", "z", "y"),
+    "slope": ("self", "z", "y"),
+    "curvature": ("self", "z", "y"),
+    "conjugate": ("self", "u", "y"),
+    "value_slope": ("self", "z", "y", "out"),
+}
+
+
 def _finish(cls: type, name: str, table: dict[str, type], required: tuple[str, ...]) -> None:
     if not (issubclass(cls, tuple) and hasattr(cls, "_fields")):
-        raise TypeError(f"{cls.__name__} must be a NamedTuple; write 'class {cls.__name__}(NamedTuple):'.")
+        raise InvalidParameterError(
+            f"{cls.__name__}: expected a NamedTuple, got a plain class. Write 'class {cls.__name__}(NamedTuple):'."
+        )
     for method in required:
         if not callable(getattr(cls, method, None)):
-            raise TypeError(f"{cls.__name__} needs a method {method}; it has {sorted(_methods(cls))}.")
+            raise InvalidParameterError(
+                f"{cls.__name__}: expected a method {method}({', '.join(METHODS[method])}), "
+                f"got only {sorted(_methods(cls))}. Add it."
+            )
+    for method, parameters in METHODS.items():
+        function = getattr(cls, method, None)
+        if inspect.isfunction(function) and tuple(inspect.signature(function).parameters) != parameters:
+            raise InvalidParameterError(
+                f"{cls.__name__}.{method}: expected the parameters ({', '.join(parameters)}), "
+                f"got {inspect.signature(function)}. Rename them."
+            )
+    annotated = sorted(set(cls._fields) & {"name", *FACTS})
+    if annotated:
+        raise InvalidParameterError(
+            f"{cls.__name__}: the fact '{annotated[0]}' is a field. Write '{annotated[0]} = ...' without annotation."
+        )
+    holder = SCALAR_LOSSES.get(name) or VECTOR_LOSSES.get(name)
+    if holder is not None and _is_ours(holder) and _home(holder) != _home(cls):
+        raise InvalidParameterError(f"name: '{name}' belongs to steepest's {holder.__qualname__}. Choose another name.")
     for fact, default in FACTS.items():
         if not hasattr(cls, fact):
             setattr(cls, fact, default)
     cls.name = name  # type: ignore[attr-defined]
+    _make_value_class(cls)
+    table[name] = cls
+
+
+def _home(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def _make_value_class(cls: Any) -> None:
+    original = cls.__new__
+    validate = getattr(cls, "validate", None)
 
     # A field given as an int would be another type for the compiler, and compile every kernel again.
-    original = cls.__new__
-
     def new(klass: type, *args: Any, **kwargs: Any) -> Any:
         made: tuple[Any, ...] = original(klass, *args, **kwargs)
-        floats = tuple(float(v) if isinstance(v, int | float) else v for v in made)
-        return tuple.__new__(klass, floats)
+        floats = tuple(float(v) if isinstance(v, numbers.Real) else v for v in made)
+        out: Any = tuple.__new__(klass, floats)
+        if validate is not None:
+            validate(out)
+        return out
 
-    cls.__new__ = new  # type: ignore[method-assign]
-    table[name] = cls
+    # Tuples compare by content alone: Hinge() would equal Logistic(), and both would be false.
+    cls.__new__ = new
+    cls._make = classmethod(lambda klass, fields: klass(*fields))  # so that _replace goes through `new`
+    cls.__eq__ = lambda self, other: type(self) is type(other) and tuple(self) == tuple(other)
+    cls.__ne__ = lambda self, other: not cls.__eq__(self, other)
+    cls.__hash__ = lambda self: hash((type(self).__qualname__, tuple(self)))
+    cls.__bool__ = lambda self: True
 
 
 def _methods(cls: type) -> set[str]:

@@ -2,6 +2,7 @@
 
 They act on the weights only; a problem never shows them an intercept.  All methods are O(size of w).
 """
+# mypy: disable-error-code="misc"
 
 from __future__ import annotations
 
@@ -28,6 +29,10 @@ class _Separable:
     """``l1 |w|_1 + l2/2 |w|^2``, its proximal map and its conjugate."""
 
     __slots__ = ()
+
+    @classmethod
+    def _make(cls, fields: Any) -> Any:  # so that _replace validates
+        return cls(*fields)
 
     @property
     def l1(self) -> float:
