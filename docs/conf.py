@@ -1,0 +1,48 @@
+"""Sphinx configuration."""
+
+import sys
+from importlib.metadata import version as installed
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs" / "extensions"))
+
+project = "steepest"
+author = "the steepest developers"
+copyright = "2026, the steepest developers"
+version = release = installed("steepest")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+    "method_table",
+]
+exclude_patterns = ["_build", "sg_execution_times.rst", "gallery/generated/*.ipynb", "gallery/generated/*.py", "gallery/generated/*.json"]
+default_role = "py:obj"
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"steepest {release}"
+html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": [str(ROOT / "examples")],
+    "gallery_dirs": ["gallery/generated"],
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "abort_on_example_error": False,
+    "only_warn_on_example_error": False,
+    "show_memory": False,
+    "plot_gallery": True,
+}
