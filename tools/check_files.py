@@ -25,7 +25,7 @@ UNWANTED = {
         r"--(?:extra-)?index-url|--find-links|files\.pythonhosted\.org|pypi\.org/simple|https?://[^\s\"')]*/simple/"
     ),
     "an issue number": re.compile(r"\bissues? #?\d|(?<![\w&#\"'(])#\d+\b(?![0-9a-fA-F])"),
-    "a merge marker": re.compile(r"^(?:<{7} |>{7} |={7}$)"),
+    "a merge marker": re.compile(r"^(?:<{7}|>{7}) "),
     "a credential": re.compile(
         r"(?i)\b(?:api[_-]?key|secret|password|token)\s*=\s*[\"'][^\"']{8,}[\"']|BEGIN [A-Z ]*PRIVATE KEY"
     ),
