@@ -21,7 +21,11 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "method_table",
 ]
-exclude_patterns = ["_build", "sg_execution_times.rst", "gallery/generated/*.ipynb", "gallery/generated/*.py", "gallery/generated/*.json"]
+exclude_patterns = [
+    "_build",
+    "sg_execution_times.rst",
+    *(f"gallery/generated/*.{end}" for end in ("ipynb", "py", "json")),
+]
 default_role = "py:obj"
 
 html_theme = "pydata_sphinx_theme"
