@@ -33,12 +33,13 @@ UNWANTED = {
 
 
 def tracked(root: Path) -> list[Path]:
-    """Files that git tracks or would add, as paths relative to the root; all files where there is no git."""
+    """Files that git tracks or would add, as paths relative to the root; all but hidden ones without git."""
     command = ["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
-        listed = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+        found = (path.relative_to(root) for path in root.rglob("*"))
+        listed = [str(path) for path in found if not path.parts[0].startswith(".")]
     return sorted(Path(name) for name in set(listed) if (root / name).is_file())
 
 
