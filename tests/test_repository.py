@@ -66,6 +66,7 @@ def test_every_layer_is_a_room_that_exists():
         ("a.md", "see ../sha" + "red/data\n", "a path outside the repository"),
         ("a.toml", "x = '--extra-" + "index-url'\n", "the address of a package registry"),
         ("a.rst", "as asked in iss" + "ue 12\n", "an issue number"),
+        ("a.py", "x = 1  # see (#" + "7)\n", "an issue number"),
         ("a.py", "<<<<" + "<<< HEAD\n", "a merge marker"),
     ],
 )
@@ -80,6 +81,7 @@ def test_check_files_passes_clean_files(tmp_path):
     clean = {
         "a.py": "x = 1\n" * 500 + "",
         "b.py": "# TODO(numba has no scalar fma yet): use it\ncolor = '#123456'\n",
+        "d.css": "a { color: #000; --b: #1234; }\n",
         "c.md": "An issue is a thing to discuss; see https://example.org/work/page and 2/3.\n",
     }
     assert list(tool("check_files").findings(write(tmp_path, clean))) == []

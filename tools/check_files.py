@@ -24,7 +24,7 @@ UNWANTED = {
     "the address of a package registry": re.compile(
         r"--(?:extra-)?index-url|--find-links|files\.pythonhosted\.org|pypi\.org/simple|https?://[^\s\"')]*/simple/"
     ),
-    "an issue number": re.compile(r"\bissues? #?\d|(?<![\w&#\"'(])#\d+\b(?![0-9a-fA-F])"),
+    "an issue number": re.compile(r"\bissues? #?\d|(?:^|[\s(])#\d{1,2}\b(?![0-9a-fA-F])"),
     "a merge marker": re.compile(r"^(?:<{7}|>{7}) "),
     "a credential": re.compile(
         r"(?i)\b(?:api[_-]?key|secret|password|token)\s*=\s*[\"'][^\"']{8,}[\"']|BEGIN [A-Z ]*PRIVATE KEY"
