@@ -1,0 +1,91 @@
+"""What the race is meant to show: each target as a number measured, a bar, and whether it is met."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from benchmarks.ladder import Result, fastest, geometric_mean
+
+CellResults = Mapping[float, Sequence[Result]]  # target -> results, fastest first
+US = "steepest"
+
+
+class Verdict(NamedTuple):
+    """One line of the list of targets."""
+
+    words: str
+    measured: str
+    met: bool | None  # None: not measured
+
+
+def ratio(results: CellResults, target: float, choose: Callable[[Result], bool] = lambda r: True) -> float:
+    """How many times faster than the fastest chosen contestant; nan unless both got there."""
+    ours = fastest(results.get(target, ()), US)
+    theirs = min((r for r in results.get(target, ()) if r.peer != US and choose(r)), key=lambda r: r.seconds, default=None)
+    return theirs.seconds / ours.seconds if ours and theirs else math.nan
+
+
+def _at_least(words: str, measured: float, bar: float) -> Verdict:
+    if math.isnan(measured):
+        return Verdict(words, "not measured", None)
+    return Verdict(f"{words}: at least {bar:g}x", f"{measured:.2f}x", measured >= bar)
+
+
+def _at_most(words: str, measured: float | None, bar: float, unit: str) -> Verdict:
+    if measured is None or math.isnan(measured):
+        return Verdict(words, "not measured", None)
+    return Verdict(f"{words}: at most {bar:g}{unit}", f"{measured:.3g}{unit}", measured <= bar)
+
+
+def of_scikit_learn(result: Result) -> bool:
+    return result.peer == "sklearn"
+
+
+def race(cells: Mapping[str, CellResults]) -> list[Verdict]:
+    """The targets that cells decide."""
+    out = []
+    for cell, loose, tight in (("softmax-l2/mnist", 8, 5), ("softmax-l2/20news", 4, 4)):
+        for target, bar in ((1e-3, loose), (1e-6, tight)):
+            measured = ratio(cells.get(cell, {}), target, of_scikit_learn)
+            out.append(_at_least(f"{cell} to {target:g}, against scikit-learn's fastest solver", measured, bar))
+    out += _group("L2 logistic, L1 logistic and lasso", cells, ("logistic-l2/", "logistic-l1/", "lasso/"), 1e-6, 1.7)
+    for cell, precision in (("ridge/1Mx100", "float64"), ("ridge/1Mx100-float32", "float32")):
+        measured = ratio(cells.get(cell, {}), 1e-6, lambda r: of_scikit_learn(r) and r.variant == "Ridge cholesky")
+        out.append(_at_least(f"{cell} to 1e-06, against scikit-learn's cholesky on {precision}", measured, 1.5))
+    out.append(_at_least("dense-500k to 1e-06, against the best peer", ratio(cells.get("dense-500k", {}), 1e-6), 1.7))
+    return out
+
+
+def _group(
+    words: str, cells: Mapping[str, CellResults], starts: tuple[str, ...], target: float, bar: float
+) -> list[Verdict]:
+    measured = {name: ratio(results, target) for name, results in cells.items() if name.startswith(starts)}
+    known = {name: value for name, value in measured.items() if not math.isnan(value)}
+    title = f"{words} to {target:g}, geometric mean over {len(known)} cells"
+    mean = _at_least(title, geometric_mean(list(known.values())), bar)
+    if not known:
+        return [mean]
+    worst = min(known, key=lambda name: known[name])
+    missing = sorted(set(measured) - set(known))
+    verdict = _at_least(f"in no cell slower than the best peer (worst: {worst})", known[worst], 1.0)
+    if missing:
+        verdict = Verdict(verdict.words, f"{verdict.measured}; not reached: {', '.join(missing)}", False)
+    return [mean, verdict]
+
+
+def startup(found: Mapping[str, float]) -> list[Verdict]:
+    """The targets that `benchmarks.startup` decides."""
+    get = found.get
+    return [
+        _at_most("process start to a first tiny fit, over scikit-learn's", get("ratio"), 1.25, "x"),
+        _at_most("first fit ever on a machine, beyond a later start", get("first_ever_extra"), 3.0, " s"),
+        _at_most("`import steepest` beyond what it imports from scikit-learn", get("import_extra"), 0.15, " s"),
+    ]
+
+
+def gradient(found: Mapping[str, float]) -> list[Verdict]:
+    """The target that `benchmarks.gradient_pass` decides."""
+    words = "one gradient pass of dense float32, over a plain read of X"
+    return [_at_most(words, found.get("ratio"), 1.5, "x")]
