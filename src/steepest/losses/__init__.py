@@ -1,5 +1,8 @@
 """Losses: what a wrong score costs.  Importing defines; nothing is compiled before it is used."""
 
+from steepest.losses.checks import Finding, LossReport, check_loss
+from steepest.losses.compiling import LossCompileError, require_compiled
+from steepest.losses.divergences import cross_entropy, entropy, kl_divergence
 from steepest.losses.margin import (
     Bernoulli,
     Exponential,
@@ -44,9 +47,12 @@ __all__ = [
     "Bernoulli",
     "EpsilonInsensitive",
     "Exponential",
+    "Finding",
     "Hinge",
     "Huber",
     "Logistic",
+    "LossCompileError",
+    "LossReport",
     "ModifiedHuber",
     "PerceptronLoss",
     "Poisson",
@@ -57,10 +63,15 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredHinge",
     "ZeroOne",
+    "check_loss",
     "conjugate",
+    "cross_entropy",
     "curvature",
+    "entropy",
     "get_loss",
     "has",
+    "kl_divergence",
+    "require_compiled",
     "scalar_loss",
     "slope",
     "value",
