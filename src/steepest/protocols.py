@@ -173,12 +173,15 @@ class Round(NamedTuple):
     step: float
     note: str = ""
     exhausted: bool = False  # the solver cannot move any further (line search at rounding level ...)
+    settled: bool = False  # a direct method is done; whether it is right, the certificate tells
+    bound: Bound | None = None  # a bound that the solver knows already, in place of the cheap one
 
 
 class Solver(Protocol):
     """An algorithm as a sequence of rounds: ``start`` makes its state, each ``advance`` one iteration or epoch."""
 
     name: str
+    patience: int  # rounds without decrease after which the loop calls it stagnation
 
     def missing(self, traits: Traits) -> str | None:
         """The trait that this solver needs and the problem lacks, in words; None where all is there."""

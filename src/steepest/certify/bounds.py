@@ -1,0 +1,99 @@
+"""Cheap bounds from one evaluation: what the loop steers by, before the certificate proper.
+
+These cost O(n + d) beside an evaluation that exists.  They are exact proofs without an intercept, and close
+estimates with one; the certificate recomputes everything.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from steepest.kernels.passes import conjugates_sum
+from steepest.protocols import Bound, Evaluation
+
+FLOOR = 1e-10  # of the objective at zero: below it, relative to the optimum means nothing in float64
+
+
+def relative_to(value: float, lower: float, primal: float, floor: float) -> float:
+    """``value`` over the scale of the optimum.
+
+    The scale is the proven lower bound of P* where that is positive; P* >= lower, so the ratio bounds
+    (P - P*) / P*.  Where the optimum may be zero or negative it is max(|primal|, |lower|).  ``floor``, a
+    tiny multiple of the objective at zero parameters, keeps the ratio meaningful for data that are fitted
+    exactly.
+    """
+    if not math.isfinite(value):
+        return math.inf
+    scale = lower if lower > 0.0 else max(abs(primal), abs(lower) if math.isfinite(lower) else 0.0)
+    scale = max(scale, floor, np.finfo(np.float64).tiny)
+    return max(value, 0.0) / scale
+
+
+def quick_bound(problem: Any, at: Evaluation, floor: float) -> Bound:
+    """The best bound that one evaluation gives.
+
+    - l2 > 0, no l1: ``|grad|^2 / (2 l2)``, which is the duality gap at the slopes.
+    - l1 > 0: the duality gap at the slopes, scaled until the dual constraint holds.
+    - neither: the gradient norm; it bounds nothing by itself.
+    """
+    traits = problem.traits
+    smooth_primal = at.value
+    if not math.isfinite(at.value):
+        return Bound("none", math.inf, math.inf, "nothing", at.value, math.nan)
+    if traits.l1 == 0.0 and traits.l2 > 0.0 and traits.convex:
+        intercept = at.gradient[-problem.layout.n_outputs :] if problem.layout.intercept else at.gradient[:0]
+        own = float(intercept @ intercept)
+        squared = max(problem.inner(at.gradient, at.gradient) - own, 0.0)
+        value = squared / (2.0 * traits.l2)
+        if own:
+            value += own / (2.0 * max(_intercept_curvature(problem, at), 1e-300))
+        return _bound("duality_gap" if traits.has_conjugate else "strong_convexity", value, smooth_primal, floor)
+    if traits.l1 > 0.0 and traits.convex and traits.has_conjugate and traits.n_outputs == 1:
+        return l1_gap(problem, at, floor)
+    norm = math.sqrt(max(problem.inner(at.gradient, at.gradient), 0.0))
+    return Bound("gradient_norm", norm, math.inf, "stationarity", at.value, math.nan)
+
+
+def _intercept_curvature(problem: Any, at: Evaluation) -> float:
+    """About the second derivative in the intercept: the mean square of the slopes is the information."""
+    if problem.traits.quadratic:
+        return 1.0
+    u = at.slopes
+    p = problem.p if hasattr(problem, "p") else problem.base.p
+    if u.ndim == 1:
+        return float(p @ (u * u))
+    return float(p @ np.einsum("ij,ij->i", u, u)) / u.shape[1]
+
+
+def _bound(kind: Any, value: float, primal: float, floor: float) -> Bound:
+    lower = primal - value
+    return Bound(kind, value, relative_to(value, lower, primal, floor), "suboptimality", primal, lower)
+
+
+def l1_gap(problem: Any, at: Evaluation, floor: float) -> Bound:
+    """Duality gap for an l1 or elastic-net penalty at the scaled slopes.
+
+    ``D(s u) = -sum p loss*(s u) - penalty*(-X^T p s u)`` with s = 1 (elastic net) or the largest s <= 1 that
+    keeps ``|s X^T p u| <= l1``; the better of the two.
+    """
+    l1, l2 = problem.traits.l1, problem.traits.l2
+    m = problem.layout.n_weights
+    correlation = at.gradient[:m] - l2 * at.w[:m]
+    most = float(np.abs(correlation).max(initial=0.0))
+    scales = [min(1.0, l1 / most) if most > 0.0 else 1.0]
+    if l2 > 0.0 and scales[0] < 1.0:
+        scales.append(1.0)
+    best = -math.inf
+    for s in scales:
+        conjugate = conjugates_sum(problem.loss, s * at.slopes, problem.y, problem.p)
+        excess = np.maximum(np.abs(s * correlation) - l1, 0.0)
+        tail = float(excess @ excess) / (2.0 * l2) if l2 > 0.0 else 0.0
+        best = max(best, -conjugate - tail)
+    value = at.value - best
+    if problem.layout.intercept:
+        own = float(at.gradient[-1])
+        value += own * own / (2.0 * max(_intercept_curvature(problem, at), 1e-300))
+    return _bound("duality_gap", value, at.value, floor)

@@ -1,0 +1,187 @@
+"""Dense rows in memory, memory-mapped ones included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from scipy.linalg import get_blas_funcs
+
+from steepest.data.source import canonical_float, frozen
+from steepest.kernels import passes
+from steepest.kernels.rows import DenseRows
+from steepest.parallel import Pool, shard_bounds
+from steepest.protocols import AnyArray, FloatArray
+
+CACHE_BYTES = 1 << 19  # a block of rows that stays in the second-level cache between its two uses
+
+
+class DenseSource:
+    """Rows of a C-contiguous float32 or float64 array.
+
+    Extra memory: none for such an array; one copy for Fortran order, other dtypes, or other strides.
+    """
+
+    kind: Literal["dense", "csr"] = "dense"
+
+    def __init__(self, X: AnyArray, pool: Pool) -> None:
+        self.notes: list[str] = []
+        array = canonical_float(X)
+        if not array.flags.c_contiguous or not array.flags.aligned:
+            array = np.ascontiguousarray(array)
+        if array is not X and not np.shares_memory(array, X):
+            self.notes.append(f"X was copied: {X.dtype} to {array.dtype} in C order")
+        self.X = frozen(array)
+        self.rows: Any = DenseRows(self.X)
+        self.shape: tuple[int, int] = (int(array.shape[0]), int(array.shape[1]))
+        self.dtype = array.dtype
+        self.pool = pool
+        n, d = self.shape
+        self.shards = shard_bounds(n, float(n) * d, d)
+        self.block = int(np.clip(CACHE_BYTES // max(1, d * array.itemsize), 4, 4096)) // 4 * 4
+        # BLAS products run best on blocks that the last-level cache holds
+        self.wide_block = int(np.clip((4 << 20) // max(1, d * array.itemsize), 64, 2048))
+
+    @property
+    def nnz(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.X.nbytes)
+
+    def matvec(self, w: FloatArray, b: Any = 0.0) -> FloatArray:
+        """X w + b."""
+        n = self.shape[0]
+        if w.ndim == 1:
+            z = np.empty(n)
+            self.pool.map(lambda s: passes.product(self.rows, w, float(b), s[0], s[1], z), self.shards)
+            return z
+        Z = np.empty((n, w.shape[1]))
+        shift = np.broadcast_to(np.asarray(b, dtype=np.float64), (w.shape[1],))
+
+        def task(s: tuple[int, int]) -> None:
+            for low, high in self.blocks(*s):
+                self.scores_block(w, shift, low, high, Z)
+
+        self.pool.map(task, self.shards)
+        return Z
+
+    def rmatvec(self, p: FloatArray, u: FloatArray) -> tuple[FloatArray, Any]:
+        """(X^T (p u), sum p u), with the row weights p."""
+        d = self.shape[1]
+        if u.ndim == 1:
+
+            def task(s: tuple[int, int]) -> tuple[FloatArray, float]:
+                g = np.zeros(d)
+                return g, passes.transposed(self.rows, p, u, s[0], s[1], g)
+
+            parts = self.pool.map(task, self.shards)
+            return ordered_sum([g for g, _ in parts]), sum(t for _, t in parts)
+
+        def task_many(s: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+            G = np.zeros((d, u.shape[1]))
+            total = np.zeros(u.shape[1])
+            for low, high in self.blocks(*s):
+                self.accumulate_block(p, u, low, high, G, total)
+            return G, total
+
+        many = self.pool.map(task_many, self.shards)
+        return ordered_sum([g for g, _ in many]), ordered_sum([t for _, t in many])
+
+    # ------------------------------------------------------------- blocks for several scores a row
+
+    def blocks(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Row ranges small enough that a block is still in the cache when it is used again."""
+        for low in range(start, stop, self.wide_block):
+            yield low, min(low + self.wide_block, stop)
+
+    def scores_block(self, W: AnyArray, b: FloatArray, low: int, high: int, Z: FloatArray) -> None:
+        """Z[low:high] = X W + b, in the precision of W."""
+        np.add(self._rows(low, high, W.dtype) @ W, b, out=Z[low:high])
+
+    def accumulate_block(
+        self, p: FloatArray, U: FloatArray, low: int, high: int, G: FloatArray, total: FloatArray, dtype: Any = None
+    ) -> None:
+        """G += X^T (p U) and total += sum p U over the rows; products in ``dtype`` (float64), sums in float64."""
+        V = p[low:high, None] * U[low:high]
+        total += V.sum(axis=0)
+        kind = np.dtype(dtype or np.float64)
+        G += self._rows(low, high, kind).T @ V.astype(kind, copy=False)
+
+    def _rows(self, low: int, high: int, dtype: Any) -> AnyArray:
+        return self.X[low:high].astype(dtype, copy=False)
+
+    # ----------------------------------------------------------------------------- second moments
+
+    def gram(self, weights: FloatArray, start: int = 0, stop: int | None = None, dtype: Any = None) -> FloatArray:
+        """X^T diag(weights) X and X^T weights as one bordered matrix, (d + 1, d + 1); weights >= 0.
+
+        Row blocks are scaled by the root of the weights and multiplied by BLAS ``syrk``, which computes
+        one triangle: half the work of a product.  ``dtype`` is the precision of the block products
+        (default: that of X); blocks are added in float64.
+        """
+        n, d = self.shape
+        stop = n if stop is None else stop
+        kind = np.dtype(dtype or self.dtype)
+        (syrk,) = get_blas_funcs(("syrk",), dtype=kind)
+        size = int(np.clip((16 << 20) // max(1, (d + 1) * kind.itemsize), 256, 8192))
+        starts = list(range(start, stop, size))
+        lanes = [starts[k::4] for k in range(4)]  # four fixed lanes, whatever n_jobs is
+
+        def task(lane: list[int]) -> FloatArray:
+            G = np.zeros((d + 1, d + 1))
+            work = np.empty((size, d + 1), dtype=kind)
+            for low in lane:
+                high = min(low + size, stop)
+                root = np.sqrt(weights[low:high])
+                A = work[: high - low]
+                np.multiply(self.X[low:high], root[:, None], out=A[:, :d], casting="same_kind")
+                A[:, d] = root
+                G += syrk(1.0, A.T)  # A.T is Fortran-ordered: no copy
+            return G
+
+        G = ordered_sum(self.pool.map(task, [lane for lane in lanes if lane]))
+        upper = np.triu(G)
+        return upper + np.triu(G, 1).T  # type: ignore[no-any-return]
+
+    def moments(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Weighted sums of x and x**2 by column."""
+        return column_moments(self, p)
+
+    def square_norms(self) -> FloatArray:
+        """|x_i|**2."""
+        return row_norms(self)
+
+    def select_columns(self, columns: AnyArray) -> AnyArray:
+        """The columns as a Fortran-ordered array in the dtype of X, a copy."""
+        return np.asfortranarray(self.X[:, columns])
+
+
+def ordered_sum(parts: list[Any]) -> Any:
+    """Sum in list order, in place in the first part."""
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def column_moments(source: Any, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+    d = source.shape[1]
+
+    def task(s: tuple[int, int]) -> FloatArray:
+        out = np.zeros((2, d))
+        passes.column_moments(source.rows, p, s[0], s[1], out[0], out[1])
+        return out
+
+    first, second = ordered_sum(source.pool.map(task, source.shards))
+    return first, second
+
+
+def row_norms(source: Any) -> FloatArray:
+    out = np.empty(source.shape[0])
+    source.pool.map(lambda s: passes.row_norms(source.rows, s[0], s[1], out), source.shards)
+    return out
+
+

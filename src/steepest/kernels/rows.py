@@ -1,0 +1,209 @@
+"""Rows of X as kernels see them: one set of methods for dense and for compressed sparse rows.
+
+A rows value is a NamedTuple of read-only arrays.  Kernels call the functions at the end of this page and
+never ask which kind they have.  Index arrays are unsigned: Numba then leaves out the test for negative
+indices.  Weights and sums are float64, whatever X is.
+
+Dense rows are taken four at a time, so that w, or the gradient, passes through the registers once for
+four rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from steepest.jit import fast_dispatch
+
+
+class DenseRows(NamedTuple):
+    """C-contiguous rows, ``X[i, j]``."""
+
+    X: Any
+
+    def scores(self, w, b, start, stop, z):
+        X = self.X
+        d = X.shape[1]
+        whole = start + (stop - start) // 4 * 4
+        for i in range(start, whole, 4):
+            s0 = 0.0
+            s1 = 0.0
+            s2 = 0.0
+            s3 = 0.0
+            for j in range(d):
+                wj = w[j]
+                s0 += X[i, j] * wj
+                s1 += X[i + 1, j] * wj
+                s2 += X[i + 2, j] * wj
+                s3 += X[i + 3, j] * wj
+            z[i] = s0 + b
+            z[i + 1] = s1 + b
+            z[i + 2] = s2 + b
+            z[i + 3] = s3 + b
+        for i in range(whole, stop):
+            s = 0.0
+            for j in range(d):
+                s += X[i, j] * w[j]
+            z[i] = s + b
+
+    def accumulate(self, p, u, start, stop, g):
+        X = self.X
+        d = X.shape[1]
+        total = 0.0
+        whole = start + (stop - start) // 4 * 4
+        for i in range(start, whole, 4):
+            c0 = p[i] * u[i]
+            c1 = p[i + 1] * u[i + 1]
+            c2 = p[i + 2] * u[i + 2]
+            c3 = p[i + 3] * u[i + 3]
+            total += c0 + c1 + c2 + c3
+            for j in range(d):
+                g[j] += c0 * X[i, j] + c1 * X[i + 1, j] + c2 * X[i + 2, j] + c3 * X[i + 3, j]
+        for i in range(whole, stop):
+            c = p[i] * u[i]
+            total += c
+            for j in range(d):
+                g[j] += c * X[i, j]
+        return total
+
+    def scores_many(self, W, b, start, stop, Z):
+        X = self.X
+        d = X.shape[1]
+        k = W.shape[1]
+        for i in range(start, stop):
+            for c in range(k):
+                Z[i, c] = b[c]
+            for j in range(d):
+                x = X[i, j]
+                for c in range(k):
+                    Z[i, c] += x * W[j, c]
+
+    def accumulate_many(self, p, U, start, stop, G, total):
+        X = self.X
+        d = X.shape[1]
+        k = U.shape[1]
+        for i in range(start, stop):
+            for c in range(k):
+                total[c] += p[i] * U[i, c]
+            for j in range(d):
+                x = p[i] * X[i, j]
+                for c in range(k):
+                    G[j, c] += x * U[i, c]
+
+    def square_sums(self, p, start, stop, first, second):
+        X = self.X
+        d = X.shape[1]
+        for i in range(start, stop):
+            for j in range(d):
+                x = p[i] * X[i, j]
+                first[j] += x
+                second[j] += x * X[i, j]
+
+    def square_norms(self, start, stop, out):
+        X = self.X
+        for i in range(start, stop):
+            s = 0.0
+            for j in range(X.shape[1]):
+                x = X[i, j] * 1.0
+                s += x * x
+            out[i] = s
+
+
+class CSRRows(NamedTuple):
+    """Compressed sparse rows: row i is ``indices[indptr[i]:indptr[i+1]]`` with the values beside."""
+
+    data: Any
+    indices: Any
+    indptr: Any
+
+    def scores(self, w, b, start, stop, z):
+        for i in range(start, stop):
+            s = 0.0
+            for k in range(self.indptr[i], self.indptr[i + 1]):
+                s += self.data[k] * w[self.indices[k]]
+            z[i] = s + b
+
+    def accumulate(self, p, u, start, stop, g):
+        total = 0.0
+        for i in range(start, stop):
+            c = p[i] * u[i]
+            total += c
+            if c != 0.0:
+                for k in range(self.indptr[i], self.indptr[i + 1]):
+                    g[self.indices[k]] += c * self.data[k]
+        return total
+
+    def scores_many(self, W, b, start, stop, Z):
+        k = W.shape[1]
+        for i in range(start, stop):
+            for c in range(k):
+                Z[i, c] = b[c]
+            for e in range(self.indptr[i], self.indptr[i + 1]):
+                x = self.data[e]
+                j = self.indices[e]
+                for c in range(k):
+                    Z[i, c] += x * W[j, c]
+
+    def accumulate_many(self, p, U, start, stop, G, total):
+        k = U.shape[1]
+        for i in range(start, stop):
+            for c in range(k):
+                total[c] += p[i] * U[i, c]
+            for e in range(self.indptr[i], self.indptr[i + 1]):
+                x = p[i] * self.data[e]
+                j = self.indices[e]
+                for c in range(k):
+                    G[j, c] += x * U[i, c]
+
+    def square_sums(self, p, start, stop, first, second):
+        for i in range(start, stop):
+            for k in range(self.indptr[i], self.indptr[i + 1]):
+                x = p[i] * self.data[k]
+                first[self.indices[k]] += x
+                second[self.indices[k]] += x * self.data[k]
+
+    def square_norms(self, start, stop, out):
+        for i in range(start, stop):
+            s = 0.0
+            for k in range(self.indptr[i], self.indptr[i + 1]):
+                x = self.data[k] * 1.0
+                s += x * x
+            out[i] = s
+
+
+# ----------------------------------------------------------------------------- what kernels may call
+
+
+@fast_dispatch
+def scores(self: Any, w: Any, b: Any, start: Any, stop: Any, z: Any) -> Any:
+    """z[i] = x_i . w + b for the rows start..stop."""
+    return self.scores(w, b, start, stop, z)
+
+
+@fast_dispatch
+def accumulate(self: Any, p: Any, u: Any, start: Any, stop: Any, g: Any) -> Any:
+    """g += sum_i p_i u_i x_i over the rows; returns sum_i p_i u_i."""
+    return self.accumulate(p, u, start, stop, g)
+
+
+@fast_dispatch
+def scores_many(self: Any, W: Any, b: Any, start: Any, stop: Any, Z: Any) -> Any:
+    """Z[i, :] = x_i W + b."""
+    return self.scores_many(W, b, start, stop, Z)
+
+
+@fast_dispatch
+def accumulate_many(self: Any, p: Any, U: Any, start: Any, stop: Any, G: Any, total: Any) -> Any:
+    """G += sum_i p_i x_i U[i, :]' and total += sum_i p_i U[i, :]."""
+    return self.accumulate_many(p, U, start, stop, G, total)
+
+
+@fast_dispatch
+def square_sums(self: Any, p: Any, start: Any, stop: Any, first: Any, second: Any) -> Any:
+    """Weighted sums of x and of x**2 by column."""
+    return self.square_sums(p, start, stop, first, second)
+
+
+@fast_dispatch
+def square_norms(self: Any, start: Any, stop: Any, out: Any) -> Any:
+    """out[i] = |x_i|**2."""
+    return self.square_norms(start, stop, out)

@@ -1,0 +1,93 @@
+"""Threads: coarse shards of rows, fixed by the data alone, reduced in order.
+
+Kernels release the interpreter lock, so a few threads of the standard library are all that is needed.
+Shard boundaries depend on the data and never on ``n_jobs``, and partial sums are added in shard order:
+the result has the same bits for every ``n_jobs``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+
+from steepest.exceptions import InvalidParameterError
+from steepest.protocols import AnyArray
+
+T = TypeVar("T")
+
+SHARD_WORK = 200_000  # multiply-adds below which a thread does not pay for its start (about 50 us)
+MAX_SHARDS = 16
+
+
+def effective_jobs(n_jobs: int | None) -> int:
+    """Threads to use: None is 1, -1 all the processors that this process may run on."""
+    if n_jobs is None:
+        return 1
+    if not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise InvalidParameterError(f"n_jobs: expected None, a positive integer, or -1 for all, got {n_jobs!r}.")
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return int(n_jobs) if n_jobs > 0 else max(1, cores + 1 + int(n_jobs))
+
+
+def shard_bounds(offsets: AnyArray | int, work: float, width: int) -> list[tuple[int, int]]:
+    """Row ranges of about equal work.
+
+    Parameters
+    ----------
+    offsets : int or array of shape (n + 1,)
+        Number of rows, or the running count of non-zeros where rows differ.
+    work : float
+        Multiply-adds of one pass.
+    width : int
+        Length of the private sum that each shard needs: wide sums allow fewer shards.
+    """
+    n = offsets if isinstance(offsets, int) else len(offsets) - 1
+    most = min(MAX_SHARDS, int(work // SHARD_WORK), int(work // (4 * max(width, 1))), n)
+    count = 1
+    while count * 2 <= most:  # powers of two divide evenly among 2, 4, 8 threads
+        count *= 2
+    if count <= 1:
+        return [(0, n)]
+    if isinstance(offsets, int):
+        edges = np.linspace(0, n, count + 1).astype(np.int64)
+    else:
+        edges = np.searchsorted(offsets, np.linspace(0, float(offsets[-1]), count + 1)[1:-1])
+        edges = np.concatenate([[0], edges, [n]])
+    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+class Pool:
+    """A few threads for the length of a fit; ``n_jobs = 1`` runs everything in the caller."""
+
+    def __init__(self, n_jobs: int = 1) -> None:
+        self.n_jobs = n_jobs
+        self._executor: ThreadPoolExecutor | None = None
+
+    def map(self, task: Callable[..., T], items: Sequence[Any]) -> list[T]:
+        """``[task(item) for item in items]``, on the threads; the caller works too."""
+        if self.n_jobs == 1 or len(items) <= 1:
+            return [task(item) for item in items]
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self.n_jobs - 1, thread_name_prefix="steepest")
+        lanes = min(self.n_jobs, len(items))
+
+        def lane(start: int) -> list[T]:
+            return [task(item) for item in items[start::lanes]]
+
+        futures = [self._executor.submit(lane, k) for k in range(1, lanes)]
+        done = [lane(0)] + [future.result() for future in futures]
+        out: list[Any] = [None] * len(items)
+        for k, results in enumerate(done):
+            out[k::lanes] = results
+        return out
+
+    def close(self) -> None:
+        """Ends the threads."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None

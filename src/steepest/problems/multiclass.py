@@ -1,0 +1,153 @@
+"""A score vector per row: softmax regression and every loss of several scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steepest.data.dense import ordered_sum
+from steepest.kernels import multiclass
+from steepest.problems.base import LinearBase, PenaltyRay
+from steepest.protocols import Evaluation, FloatArray
+
+
+class MulticlassProblem(LinearBase):
+    """``P(W, b) = sum_i p_i loss(x_i W + b, y_i) + penalty(W)``, W of shape (d, k).
+
+    A pass takes blocks of rows: scores, losses and slopes, and the block's share of the gradient while its
+    rows are in the cache.  With ``precise = False`` block products of float32 data stay in float32; sums
+    over blocks are always float64.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        y: Any,
+        p: FloatArray,
+        loss: Any,
+        penalty: Any,
+        fit_intercept: bool = True,
+        n_outputs: int = 2,
+    ) -> None:
+        super().__init__(source, y, p, loss, penalty, fit_intercept, n_outputs)
+
+    def _precision(self) -> Any:
+        return np.float32 if not self.precise and self.source.dtype == np.float32 else np.float64
+
+    def _sweep(self, W: FloatArray, b: FloatArray) -> tuple[float, FloatArray, FloatArray, FloatArray, FloatArray]:
+        source, k = self.source, self.layout.n_outputs
+        n, d = source.shape
+        Z, U = np.empty((n, k)), np.empty((n, k))
+        kind = self._precision() if source.kind == "dense" else np.float64
+        V = np.ascontiguousarray(W, dtype=kind)
+
+        def task(s: tuple[int, int]) -> tuple[float, FloatArray, FloatArray]:
+            G, total, value = np.zeros((d, k)), np.zeros(k), 0.0
+            for low, high in source.blocks(*s):
+                source.scores_block(V, b, low, high, Z)
+                value += multiclass.losses_slopes_many(self.loss, Z, self.y, self.p, low, high, U)
+                source.accumulate_block(self.p, U, low, high, G, total, kind)
+            return value, G, total
+
+        parts = source.pool.map(task, self._shards())
+        self.passes += 1.0
+        return (
+            sum(part[0] for part in parts),
+            Z,
+            U,
+            ordered_sum([part[1] for part in parts]),
+            ordered_sum([part[2] for part in parts]),
+        )
+
+    def _shards(self) -> list[tuple[int, int]]:
+        shards_for = getattr(self.source, "shards_for", None)
+        return shards_for(self.layout.n_outputs) if shards_for else self.source.shards  # type: ignore[no-any-return]
+
+    def _shift(self, tail: FloatArray) -> FloatArray:
+        return tail if len(tail) else np.zeros(self.layout.n_outputs)
+
+    def evaluate(self, w: FloatArray) -> Evaluation:
+        W, b = self.layout.split(w)
+        loss, Z, U, G, total = self._sweep(W, self._shift(b))
+        return self._evaluation(w, loss, Z, U, G, total)
+
+    def _evaluation(
+        self, w: FloatArray, loss: float, Z: FloatArray, U: FloatArray, G: FloatArray, total: FloatArray
+    ) -> Evaluation:
+        gradient = np.concatenate([G.ravel(), total]) if self.layout.intercept else G.ravel()
+        self.add_ridge(gradient, w)
+        return Evaluation(w, loss + self.penalty_value(w), loss, gradient, Z, U)
+
+    def along(self, at: Evaluation, d: FloatArray, ahead: Evaluation | None = None) -> MulticlassRay:
+        """The ray ``w + t d``; ``ahead`` is an evaluation at t = 1, whose scores save the product."""
+        if ahead is not None:
+            dz = ahead.scores - at.scores
+        else:
+            head, tail = self.layout.split(d)
+            dz = self.source.matvec(np.ascontiguousarray(head), self._shift(tail))
+            self.passes += 0.5
+        return MulticlassRay(self, at, d, dz)
+
+    def complete(self, ray: MulticlassRay, t: float) -> Evaluation:
+        """Everything at ``w + t d`` from the known scores: half a pass."""
+        w = ray.at.w + t * ray.d
+        Z = ray.at.scores + t * ray.dz
+        loss, U = self.losses_slopes(Z)
+        G, total = self.source.rmatvec(self.p, U)
+        self.passes += 0.5
+        return self._evaluation(w, loss, Z, U, G, total)
+
+    def losses_slopes(self, Z: FloatArray) -> tuple[float, FloatArray]:
+        """Weighted loss and slopes at known scores: O(n k)."""
+        U = np.empty_like(Z)
+        parts = self.source.pool.map(
+            lambda s: multiclass.losses_slopes_many(self.loss, Z, self.y, self.p, s[0], s[1], U), self.source.shards
+        )
+        return sum(parts), U
+
+    def ray_sum(self, Z: FloatArray, D: FloatArray, t: float) -> tuple[float, float]:
+        """Weighted loss and its derivative in t at the scores Z + t D."""
+        parts = self.source.pool.map(
+            lambda s: multiclass.along_ray_many(self.loss, Z, D, t, self.y, self.p, s[0], s[1]), self.source.shards
+        )
+        return sum(a for a, _ in parts), sum(b for _, b in parts)
+
+    def probabilities(self, at: Evaluation) -> FloatArray:
+        """Softmax of the scores: the slopes with 1 added at the target class."""
+        q = at.slopes.copy()
+        if self.y.ndim == 1:
+            q[np.arange(len(q)), self.y.astype(np.int64)] += 1.0
+        else:
+            q += self.y
+        return q
+
+    def hvp(self, at: Evaluation, v: FloatArray) -> FloatArray:
+        """Hessian of the smooth part times v, for softmax: ``X^T p (diag(q) - q q') X V``; one pass."""
+        q = self.probabilities(at)
+        head, tail = self.layout.split(v)
+        T = self.source.matvec(np.ascontiguousarray(head), self._shift(tail))
+        T = q * (T - np.sum(q * T, axis=1, keepdims=True))
+        G, total = self.source.rmatvec(self.p, T)
+        self.passes += 1.0
+        out = np.concatenate([G.ravel(), total]) if self.layout.intercept else G.ravel()
+        self.add_ridge(out, v)
+        return out
+
+
+class MulticlassRay:
+    """P along ``w + t d``; O(n k) for every t."""
+
+    def __init__(self, problem: MulticlassProblem, at: Evaluation, d: FloatArray, dz: FloatArray) -> None:
+        self.problem, self.at, self.d, self.dz = problem, at, d, dz
+        self._penalty = PenaltyRay(problem, at.w, d)
+
+    def value_slope(self, t: float) -> tuple[float, float]:
+        """P and its (right) derivative at t."""
+        loss, slope = self.problem.ray_sum(self.at.scores, self.dz, float(t))
+        value, extra = self._penalty.value_slope(t)
+        return loss + value, slope + extra
+
+    def value(self, t: float) -> float:
+        """P at t."""
+        return self.value_slope(t)[0]
