@@ -1,8 +1,8 @@
 """The cells of the race: a data set and the exact objective to minimise on it.
 
-Strengths are stated as users state them and turned into the mean form of `benchmarks.objective`: ``("sum", c)`` is
-c times the penalty beside the *sum* of losses (so c / n), ``("mean", a)`` beside their mean, ``("max", f)`` the fraction f
-of the smallest l1 at which all weights are zero.
+Strengths are stated as users state them and turned into the mean form of `benchmarks.objective`: ``("sum", c)``
+is c times the penalty beside the *sum* of losses (so c / n), ``("mean", a)`` beside their mean, ``("max", f)``
+the fraction f of the smallest l1 at which all weights are zero.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ CELLS: dict[str, Cell] = {
             *("softmax-l2/20news", "softmax-l2", "news_classes", "softmax", NONE, ("sum", 1.0)),
             "sum cross-entropy + 1/2 |W|^2 (C = 1), 20 classes",
         ),
-        Cell("dense-500k", "dense", "dense_500k", "logistic", NONE, ("sum", 1.0), _SUM_L2 + "; 500,000 x 120 generated"),
+        Cell(
+            "dense-500k", "dense", "dense_500k", "logistic", NONE, ("sum", 1.0), _SUM_L2 + "; 500,000 x 120 generated"
+        ),
         Cell("small/logistic-l2", "small", "small_binary", "logistic", NONE, ("sum", 1.0), _SUM_L2),
         Cell("small/logistic-l2-sparse", "small", "small_sparse", "logistic", NONE, ("sum", 1.0), _SUM_L2),
         Cell("small/logistic-l1", "small", "small_binary", "logistic", ("sum", 5.0), NONE, "sum log-loss + 5 |w|_1"),

@@ -1,8 +1,8 @@
 """The data of the races: read or generated once, kept as .npy files, loaded by every run.
 
-Real sets come from the folder that the environment variable STEEPEST_DATA names (``python -m benchmarks.fetch`` fills
-one); generated sets have fixed seeds.  ``prepare`` imports scikit-learn for reading; ``load`` needs NumPy and SciPy only, so
-that a contestant's own interpreter can run it.
+Real sets come from the folder that the environment variable STEEPEST_DATA names (``python -m benchmarks.fetch``
+fills one); generated sets have fixed seeds.  ``prepare`` imports scikit-learn for reading; ``load`` needs NumPy
+and SciPy only, so that a contestant's own interpreter can run it.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
     python -m benchmarks.race [--cells a,b] [--peers p,q] [--repeat 3] [--out benchmarks/RESULTS.md]
 
-For each cell: (1) a certified optimum (`benchmarks.reference`, kept on disk); (2) *screening*: each variant of each library
-climbs its ladder of tolerances in one process; (3) *timing*: the rungs that reached a target, of all variants within
-``--within`` of the fastest, run ``--repeat`` times, each time in a fresh process, in turn (so that a slower hour of the
-machine meets all alike).  Raw results: benchmarks/_work/results/CELL.json.  ``--render`` only writes the table anew.
+For each cell: (1) a certified optimum (`benchmarks.reference`, kept on disk); (2) *screening*: each variant of
+each library climbs its ladder of tolerances in one process; (3) *timing*: the rungs that reached a target, of
+all variants within ``--within`` of the fastest, run ``--repeat`` times, each time in a fresh process, in turn
+(so that a slower hour of the machine meets all alike).  Raw results: benchmarks/_work/results/CELL.json.
+``--render`` only writes the table anew.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ class CellRace:
             "fits": 1 if screening else self.options.fits,
             "best": self.best,
             "enough": 0.5 * ladder.TARGETS[-1] if screening else -1.0,
+            "prove": ladder.TARGETS[-1],
             "long": cap / 3 if screening else float("inf"),
         }
         events, coefs = work(spec, peers.get(name), cap)
@@ -152,7 +154,8 @@ class CellRace:
             screening=screening,
             said=said,
         )
-        print(f"    {name} {variant} {run.rung:g}: {run.best:.4g} s, {relative:.1e} ({'screening' if screening else 'timed'})")
+        phase = "screening" if screening else "timed"
+        print(f"    {name} {variant} {run.rung:g}: {run.best:.4g} s, {relative:.1e} ({phase})", flush=True)
         return run
 
     def go(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ Newton steps on the support (signs kept) finish.  The duality gap at the end say
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -37,12 +37,12 @@ def solve(problem: Problem, gap: float = 1e-12, max_seconds: float = 600.0) -> R
     w = np.zeros((facts.d, facts.k) if facts.loss == "softmax" else facts.d)
     advance = _fista_newton if problem.l1 > 0 else _newton
     best, best_value, bound = w, np.inf, -np.inf
-    for w in advance(problem, w):
-        at = objective.evaluate(problem, w)
+    for point in advance(problem, w):
+        at = objective.evaluate(problem, point)
         bound = max(bound, at.bound)
         stuck = best_value - at.value < 1e-15 * abs(at.value)
         if at.value < best_value:
-            best, best_value = w, at.value
+            best, best_value = point, at.value
         proven = (best_value - bound) / abs(best_value)
         if proven <= gap or (stuck and proven <= 1e-9) or time.perf_counter() - began > max_seconds:
             break
@@ -52,7 +52,7 @@ def solve(problem: Problem, gap: float = 1e-12, max_seconds: float = 600.0) -> R
 # ------------------------------------------------------------------------------------------------- smooth
 
 
-def _newton(problem: Problem, w: np.ndarray):
+def _newton(problem: Problem, w: np.ndarray) -> Iterator[np.ndarray]:
     precondition = _bohning(problem)
     value = objective.value(problem, w)
     for iteration in range(200):
@@ -148,7 +148,7 @@ def _cg(
 # ------------------------------------------------------------------------------------------------- with l1
 
 
-def _fista_newton(problem: Problem, w: np.ndarray):
+def _fista_newton(problem: Problem, w: np.ndarray) -> Iterator[np.ndarray]:
     lipschitz = _lipschitz(problem)
     for _ in range(200):
         w = _fista(problem, w, lipschitz, 100)

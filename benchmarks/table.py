@@ -15,13 +15,13 @@ from benchmarks.ladder import TARGETS, Result, Run, fastest, geometric_mean, res
 US = targets.US
 INTRODUCTION = """# Results
 
-Written by the race; do not edit. Seconds from data in memory to coefficients (conversions included; imports and the
-first, compiling fit apart), one process at a time. Relative suboptimality (P - P*)/P* is computed by the harness in float64 for
-the same objective; each variant of each library climbs a ladder of tolerances and is given its fastest rung that gets
-there. A number is the median over fresh processes of each one's fastest fit; in brackets the spread over processes. Differences
-below 25 % are ties on a shared machine. steepest is entered as every peer is: its fastest variant. `certified` is the
-time after which steepest has itself *proven* the accuracy; peers prove nothing but where noted. P* is proven by a duality gap,
-stated for each cell.
+Written by the race; do not edit. Seconds from data in memory to coefficients (conversions included; imports and
+the first, compiling fit apart), one process at a time. Relative suboptimality (P - P*)/P* is computed by the
+harness in float64 for the same objective; each variant of each library climbs a ladder of tolerances and is
+given its fastest rung that gets there. A number is the median over fresh processes of each one's fastest fit;
+in brackets the spread over processes. Differences below 25 % are ties on a shared machine. steepest is entered
+as every peer is: its fastest variant. `certified` is the time after which steepest has itself *proven* the
+accuracy; peers prove nothing but where noted. P* is proven by a duality gap, stated for each cell.
 """
 
 
@@ -129,12 +129,15 @@ def _extra(name: str, found: Mapping[str, Any]) -> str:
 def _cell(record: Mapping[str, Any], runs: list[Run], found: targets.CellResults) -> str:
     facts = record["facts"]
     words = CELLS[record["cell"]].words if record["cell"] in CELLS else ""
-    title = f"### {record['cell']}\n\n{words}. {facts['n']:,} x {facts['d']:,}, {record['nnz']:,} non-zeros, {facts['dtype']}. "
+    title = f"### {record['cell']}\n\n{words}. {facts['n']:,} x {facts['d']:,}, {record['nnz']:,} values, "
+    title += f"{facts['dtype']}. "
     title += f"P* = {record['best']:.10g} (mean form), proven to {record['reference']['gap']:.0e}.\n\n"
     sure = {target: {(r.peer, r.variant): r for r in results(runs, target, certified=True)} for target in TARGETS}
     at = {target: {(r.peer, r.variant): r for r in found[target]} for target in TARGETS}
     everyone = list(dict.fromkeys((run.peer, run.variant) for run in runs))
-    everyone.sort(key=lambda key: min((at[t][key].seconds for t in reversed(TARGETS) if key in at[t]), default=math.inf))
+    everyone.sort(
+        key=lambda key: min((at[t][key].seconds for t in reversed(TARGETS) if key in at[t]), default=math.inf)
+    )
     rows = []
     for key in everyone:
         row = [" ".join(key)]

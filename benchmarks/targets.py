@@ -23,7 +23,9 @@ class Verdict(NamedTuple):
 def ratio(results: CellResults, target: float, choose: Callable[[Result], bool] = lambda r: True) -> float:
     """How many times faster than the fastest chosen contestant; nan unless both got there."""
     ours = fastest(results.get(target, ()), US)
-    theirs = min((r for r in results.get(target, ()) if r.peer != US and choose(r)), key=lambda r: r.seconds, default=None)
+    theirs = min(
+        (r for r in results.get(target, ()) if r.peer != US and choose(r)), key=lambda r: r.seconds, default=None
+    )
     return theirs.seconds / ours.seconds if ours and theirs else math.nan
 
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.worker FOLDER       (FOLDER/spec.json says what; the answers go to FOLDER/events.jsonl)
 
-Spec: ``cell, peer, variant, rungs, fits, best, enough, long``.  The rungs are fitted from loose to tight until the
-suboptimality ``enough`` against the optimum ``best`` is reached, or a fit takes ``long`` seconds.  The clock runs from
-the data in memory to the fitted coefficients: conversions count, loading and importing do not.
+Spec: ``cell, peer, variant, rungs, fits, best, enough, prove, long``.  The rungs are fitted from loose to tight
+until the suboptimality ``enough`` against the optimum ``best`` is reached (and, by a library that certifies its
+results, ``prove`` is proven), or a fit takes ``long`` seconds.  The clock runs from the data in memory to the
+fitted coefficients: conversions count, loading and importing do not.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ def _run(spec: dict[str, Any], folder: Path, say: Any) -> None:
         np.save(folder / f"coef{index}.npy", coef)
         reached = objective.suboptimality(objective.value(problem, coef), spec["best"])
         say("rung", index=index, rung=rung, seconds=seconds, first=first, first_peak=first_peak, peak=peak, said=said)
-        if reached <= spec["enough"] or min(seconds) > spec["long"]:
+        proven = said.get("certified")
+        there = reached <= spec["enough"] and (proven is None or proven <= spec["prove"])
+        if there or min(seconds) > spec["long"]:
             break
     say("done")
 

@@ -1,8 +1,9 @@
 """The contestants: one small adapter a library.
 
-An adapter module has one name, ``PEER``; a new contestant is one file and one line in `NAMES`.  Its ``variants`` say which
-algorithms of the library solve the given problem, each with a ladder of rungs (tolerances, from loose to tight; 0 for a
-direct solver); ``fit`` turns the problem's data into a coefficient array, conversions included.
+An adapter module has one name, ``PEER``; a new contestant is one file and one line in `NAMES`.  Its
+``variants`` say which algorithms of the library solve the given problem, each with a ladder of rungs
+(tolerances, from loose to tight; 0 for a direct solver); ``fit`` turns the problem's data into a coefficient
+array, conversions included.
 """
 
 from __future__ import annotations
@@ -18,7 +19,18 @@ import numpy as np
 
 from benchmarks.objective import Facts, Problem
 
-NAMES = ("steepest", "sklearn", "liblinear", "liblinear_multicore", "snapml", "glum", "skglm", "celer", "numpy", "torch")
+NAMES = (
+    "steepest",
+    "sklearn",
+    "liblinear",
+    "liblinear_multicore",
+    "snapml",
+    "glum",
+    "skglm",
+    "celer",
+    "numpy",
+    "torch",
+)
 PEERS_FOLDER = Path(__file__).parents[1] / "_work" / "peers"
 THREADS = 2
 
@@ -30,8 +42,8 @@ Fitted = tuple[np.ndarray, dict[str, Any]]
 class Peer:
     """A library in the race.
 
-    ``load`` imports it (timed apart); ``paths`` go in front of its process's import path; ``interpreter`` is the Python that
-    runs it; ``jit`` says that a first fit compiles, so that only a second one is timed.
+    ``load`` imports it (timed apart); ``paths`` go in front of its process's import path; ``interpreter`` is
+    the Python that runs it; ``jit`` says that a first fit compiles, so that only a second one is timed.
     """
 
     name: str

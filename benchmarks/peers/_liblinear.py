@@ -20,9 +20,8 @@ def load(name: str) -> None:
     """Import the right one; the two overwrite each other when installed in one place."""
     module = importlib.import_module("liblinear.liblinearutil")
     if not str(module.__file__).startswith(folder(name)):
-        raise ImportError(
-            f"{name} is not in {folder(name)}: `{sys.executable} -m pip install --no-deps --target {folder(name)} {name}`"
-        )
+        install = f"{sys.executable} -m pip install --no-deps --target {folder(name)} {name}"
+        raise ImportError(f"{name} is not in {folder(name)}: `{install}`")
 
 
 def variants(facts: Facts, solvers: tuple[int, ...]) -> dict[str, Ladder]:
