@@ -98,6 +98,7 @@ class CellRace:
         self.reference = optimum(name, self.problem, options.reference_seconds)
         self.best = self.reference.value
         self.runs: list[Run] = []
+        self.attempts: list[tuple[str, str, float]] = []
         self.notes: list[str] = []
         self.versions: dict[str, str] = {}
 
@@ -113,6 +114,8 @@ class CellRace:
 
     def run(self, name: str, variant: str, rungs: peers.Ladder, screening: bool) -> None:
         cap = self.cap()
+        if not screening:
+            self.attempts.append((name, variant, rungs[0]))
         spec = {
             "cell": self.name,
             "peer": name,
@@ -136,11 +139,17 @@ class CellRace:
                 self.notes.append(f"{name} {variant}: {kind}{reached}: {event['message']}")
                 print(f"    {self.notes[-1]}", flush=True)
 
+    def timed(self, name: str, variant: str, rung: float) -> int:
+        """How often a rung has been run after screening (failures count)."""
+        return self.attempts.count((name, variant, rung))
+
     def judge(self, name: str, variant: str, event: dict[str, Any], coef: np.ndarray, screening: bool) -> Run:
         reached = objective.value(self.problem, coef)
         if reached < self.best:
             self.best = reached
         said = event["said"]
+        if said.get("gap") is not None and said.get("primal"):  # its objective may be a multiple of ours
+            said["gap"] *= reached / said["primal"]
         relative = objective.suboptimality(reached, self.best)
         timing = {"seconds": event["seconds"], "first": event["first"]}
         memory = {"peak": event["peak"], "first_peak": event["first_peak"]}
@@ -168,10 +177,12 @@ class CellRace:
             self.run(name, variant, rungs, screening=True)
             if self.notes and self.notes[-1].startswith(f"{name} {variant}: missing"):
                 missing.add(name)
-        for _ in range(self.options.repeat):
-            for name, variant, rung in ladder.contenders(
-                [run for run in self.runs if run.screening], self.options.within, ALWAYS
-            ):
+        for _ in range(3 * self.options.repeat):  # a variant may come near the fastest as that is timed again
+            chosen = ladder.contenders(self.runs, self.options.within, ALWAYS)
+            todo = [key for key in chosen if self.timed(*key) < self.options.repeat]
+            if not todo:
+                break
+            for name, variant, rung in todo:
                 self.run(name, variant, (rung,), screening=False)
         for run in self.runs:
             run.relative = objective.suboptimality(run.value, self.best)
