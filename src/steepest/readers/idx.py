@@ -84,16 +84,27 @@ def find_labels(images: Path) -> Path:
     raise DataError(f"{images}: no label file beside it; tried {', '.join(names)}; put it in {images.parent}")
 
 
+def _images(folder: Path, part: str) -> list[Path]:
+    found = sorted(p for p in folder.iterdir() if "images" in p.name and "idx3" in p.name and p.is_file())
+    if part == "test":
+        found = [p for p in found if p.name.startswith(("t10k", "test"))]
+    else:
+        found = [p for p in found if p.name.startswith("train")] or found
+    same = len({bare_name(p) for p in found}) == 1  # one file, plain and compressed
+    return found[:1] if same else found
+
+
+def has_images(folder: Path, part: str) -> bool:
+    """Whether ``folder`` holds exactly one image file for ``part`` ("train" or "test")."""
+    return len(_images(folder, part)) == 1
+
+
 def find_images(folder: Path, part: str) -> Path:
     """The one image file of ``folder`` for ``part`` ("train" or "test")."""
-    found = sorted(p for p in folder.iterdir() if "images" in p.name and "idx3" in p.name and p.is_file())
-    tests = [p for p in found if p.name.startswith(("t10k", "test"))]
-    chosen = tests if part == "test" else ([p for p in found if p.name.startswith("train")] or found)
-    if len(chosen) > 1 and len({bare_name(p) for p in chosen}) == 1:
-        chosen = chosen[:1]  # one file, plain and compressed
-    if len(chosen) == 1:
-        return chosen[0]
-    what = "none of its files is" if not chosen else f"{', '.join(p.name for p in chosen)} are"
+    found = _images(folder, part)
+    if len(found) == 1:
+        return found[0]
+    what = "none of its files is" if not found else f"{', '.join(p.name for p in found)} are"
     raise DataError(
         f"{folder}: is a folder, and {what} named like idx images of the {part} part "
         f"({'t10k' if part == 'test' else 'train'}-images-idx3-ubyte[.gz]); name one file"

@@ -1,0 +1,160 @@
+"""A fit as one self-contained HTML file: no network, no scripts to run, light, dark, phone and print."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steepest.record.record import FitRecord
+from steepest.report import sections
+from steepest.report.atomic import write_text
+from steepest.report.metrics import Scores, score
+from steepest.report.style import CSS
+from steepest.report.words import number, seconds, verdict
+
+if TYPE_CHECKING:
+    from steepest.readers import Dataset
+
+# The page may use its own styles and pictures; the browser refuses everything else.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def write_report(
+    path: str | Path, estimator: Any, *, dataset: Dataset, test: Dataset | None = None, title: str | None = None
+) -> None:
+    """Write the report of a fitted estimator to ``path``, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    estimator : fitted estimator
+        Read are ``fit_record_``, ``coef_``, ``intercept_``, ``classes_`` (of a classifier) and ``predict``.
+    dataset : Dataset
+        What it was fitted on.
+    test : Dataset, optional
+        Rows for the metrics; without them they are those of ``dataset``, and the report says so.
+    title : str, optional
+
+    Notes
+    -----
+    The numbers stand in the file as JSON too, in the element with the id ``steepest-report``.
+    """
+    write_text(Path(path), render(estimator, dataset=dataset, test=test, title=title))
+
+
+def render(
+    estimator: Any,
+    *,
+    dataset: Dataset,
+    test: Dataset | None = None,
+    title: str | None = None,
+    scores: Scores | None = None,
+) -> str:
+    """The report as text; ``scores`` are those of ``test`` (or of ``dataset``) where they are known already."""
+    record: FitRecord = estimator.fit_record_
+    scored = dataset if test is None else test
+    scores = score(estimator, scored) if scores is None else scores
+    title = title or f"{record.estimator} on {dataset.name}"
+    where = "On the training rows" if test is None else "On the test part"
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="soft">Minimised: {escape(record.objective)}</p>',
+        _verdict(record),
+        _figures(record, scores, where),
+        f"<h2>How it got there</h2>{sections.curves(record)}",
+        f"<h2>{where}</h2>{sections.predictions(scores, scored)}",
+        f"<h2>Coefficients</h2>{sections.coefficients(estimator, dataset)}",
+        f'<h2>Settings and circumstances</h2><div class="columns">{_circumstances(record, dataset, test)}</div>',
+    ]
+    version = record.environment.get("steepest", "")
+    written = datetime.now().astimezone().isoformat(timespec="seconds")
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<title>{escape(title)}</title><style>{CSS}</style></head>\n<body><main>\n"
+        + "\n".join(body)
+        + f"\n<footer>Written by steepest {escape(str(version))} on {escape(written)}. "
+        "All numbers of this page stand in its source as JSON.</footer></main>\n"
+        f'<script type="application/json" id="steepest-report">{_data(record, dataset, test, scores)}</script>\n'
+        "</body></html>\n"
+    )
+
+
+def _verdict(record: FitRecord) -> str:
+    said = verdict(record.certificate)
+    mark, kind = ("✓", " passed") if said.passed else ("✗", "")
+    proven = said.proven[0].upper() + said.proven[1:]
+    fallbacks = record.certificate.fallbacks
+    parts = [f"<p>{escape(proven)}.</p>"]
+    if said.reason:
+        parts.append(f"<p>{escape(said.reason)}</p>")
+    if fallbacks:
+        parts.append(f'<p class="soft">On the way: {escape("; ".join(fallbacks))}.</p>')
+    return f'<div class="card verdict{kind}"><strong>{mark} {said.headline}</strong>{"".join(parts)}</div>'
+
+
+def _figures(record: FitRecord, scores: Scores, where: str) -> str:
+    certificate = record.certificate
+    name, value = next(iter(scores.values.items()))
+    part = "train" if where == "On the training rows" else "test"
+    shown = f"{100 * value:.2f} %" if name == "accuracy" else number(value)
+    pairs = [
+        ("objective", number(certificate.primal)),
+        ("relative gap", number(certificate.relative)),
+        (f"{part} {name}", shown),
+        ("rounds", number(record.iterations)),
+        ("data passes", f"{record.passes:.4g}"),
+        ("time", seconds(record.seconds.get("total", 0.0))),
+    ]
+    return (
+        f'<dl class="figures">{"".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in pairs)}</dl>'
+    )
+
+
+def _circumstances(record: FitRecord, dataset: Dataset, test: Dataset | None) -> str:
+    certificate, solver = record.certificate, record.solver
+    data: list[tuple[str, Any]] = [("train", dataset.source), ("size", dataset.describe())]
+    if test is not None:
+        data += [("test", test.source), ("test size", test.describe())]
+    if dataset.note:
+        data.append(("on reading", dataset.note))
+    chosen = [(key, solver[key]) for key in ("name", "why", "expected") if solver.get(key)]
+    proof = [
+        ("status", str(certificate.status)),
+        ("kind", certificate.kind.replace("_", " ")),
+        ("bounds", certificate.bounds),
+        ("value", certificate.value),
+        ("relative", certificate.relative),
+        ("tol", certificate.tol),
+        ("objective", certificate.primal),
+        ("proven lower bound", certificate.dual),
+    ]
+    facts_of_data = [(key, value) for key, value in record.data.items() if key != "kind"]
+    options = [*solver.get("options", {}).items(), ("deterministic", record.deterministic)]
+    times = [(name, seconds(value)) for name, value in record.seconds.items()]
+    return "".join(
+        [
+            sections.facts("Certificate", proof),
+            sections.facts("Solver", [*chosen, *options]),
+            sections.facts("Data", [*data, *facts_of_data]),
+            sections.facts("Parameters", record.parameters),
+            sections.facts("Time", times),
+            sections.facts("Environment", record.environment),
+        ]
+    )
+
+
+def _data(record: FitRecord, dataset: Dataset, test: Dataset | None, scores: Scores) -> str:
+    """The numbers as JSON that cannot end the element it stands in."""
+    content = {
+        "record": record.to_dict(),
+        "train": {"name": dataset.name, "source": dataset.source, "note": dataset.note},
+        "test": None if test is None else {"name": test.name, "source": test.source, "note": test.note},
+        "scores": scores.to_dict(),
+    }
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

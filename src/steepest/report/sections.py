@@ -1,0 +1,215 @@
+"""The sections of a report, each a function from what was fitted to a piece of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steepest.protocols import AnyArray, FloatArray
+from steepest.record.record import FitRecord
+from steepest.report.metrics import Scores
+from steepest.report.picture import data_address, diverging
+from steepest.report.svg import Series, bar_chart, line_chart, scatter_chart
+from steepest.report.words import number
+
+if TYPE_CHECKING:
+    from steepest.readers import Dataset
+
+MOST_PICTURES = 64
+MOST_CHARTS = 24
+MOST_CLASSES = 30
+MOST_POINTS = 2000
+_SATURATED = 0.998
+
+
+def facts(title: str, rows: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
+    """A card with a two-column table."""
+    pairs = rows.items() if isinstance(rows, Mapping) else rows
+    lines = [f'<tr><th scope="row">{escape(str(key))}</th><td>{escape(_cell(value))}</td></tr>' for key, value in pairs]
+    return f'<section class="card"><h3>{escape(title)}</h3><table class="facts">{"".join(lines)}</table></section>'
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, int | np.integer):
+        return f"{int(value):,}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {_cell(item)}" for key, item in value.items()) or "none"
+    return "none" if value is None else (str(value) or "none")
+
+
+def curves(record: FitRecord) -> str:
+    """Objective and relative gap, each against passes over the data and against seconds."""
+    history, certificate = record.history, record.certificate
+    if len(history) == 0:
+        return '<p class="soft">The solver recorded no rounds, as a direct solution does.</p>'
+    charts: list[str] = []
+    objective, gap = history["objective"], history["relative_gap"]
+    seen = objective[np.isfinite(objective) & (objective > 0)]
+    fall = float(np.ptp(seen)) if seen.size else 0.0
+    steep = seen.size == objective.size and seen.size > 0 and seen.max() > 100 * seen.min()
+    for column, label in (("passes", "passes over the data"), ("seconds", "seconds")):
+        x = history[column]
+        series = [Series("objective", x, objective)]
+        # A bound far below the curve would only flatten it.
+        if certificate.bounds == "suboptimality" and certificate.primal - certificate.dual <= fall:
+            series.append(Series("proven lower bound", x[-1:], np.array([certificate.dual]), "bound"))
+        charts.append(
+            line_chart(
+                series,
+                title=f"Objective against {label}",
+                x_label=label,
+                y_label="objective",
+                log_y=bool(steep),
+                describe=f"From {number(objective[0])} to {number(objective[-1])} in {len(history)} rounds.",
+            )
+        )
+    for column, label in (("passes", "passes over the data"), ("seconds", "seconds")):
+        x = history[column]
+        charts.append(
+            line_chart(
+                [
+                    Series("relative gap", x, gap),
+                    Series(f"asked: {certificate.tol:g}", x[-1:], np.array([certificate.tol]), "asked"),
+                ],
+                title=f"Relative gap against {label}",
+                x_label=label,
+                y_label="relative gap",
+                log_y=True,
+                describe=f"The certificate of the result is {number(certificate.relative)}.",
+            )
+            if np.isfinite(gap).any()
+            else ""
+        )
+    cards = "".join(f'<div class="card">{chart}</div>' for chart in charts if chart)
+    missing = "" if np.isfinite(gap).any() else '<p class="soft">No gap was measured before the end of this fit.</p>'
+    return f'<div class="grid">{cards}</div>{missing}'
+
+
+def coefficients(estimator: Any, data: Dataset) -> str:
+    """Pictures where the rows are images, else the largest coefficients as bars."""
+    coef = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64))
+    names = _output_names(estimator, data, len(coef))
+    if data.image_shape is not None and coef.shape[1] == data.image_shape[0] * data.image_shape[1]:
+        return _pictures(coef, names, data.image_shape)
+    return _bars(coef, names, data)
+
+
+def _output_names(estimator: Any, data: Dataset, k: int) -> list[str]:
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return ["prediction"] if k == 1 else [f"output {j + 1}" for j in range(k)]
+    labels = [data.label_name(label) for label in classes]
+    return [f"{labels[1]} against {labels[0]}"] if k == 1 and len(labels) == 2 else labels
+
+
+def _pictures(coef: FloatArray, names: list[str], shape: tuple[int, int]) -> str:
+    sizes = np.abs(coef[coef != 0])
+    scale = float(np.quantile(sizes, _SATURATED)) if sizes.size else 0.0
+    figures = [
+        f'<figure><img src="{data_address(diverging(row.reshape(shape), scale))}" '
+        f'width="{shape[1]}" height="{shape[0]}" '
+        f'alt="Coefficients of {escape(name)} as a picture"><figcaption>{escape(name)}</figcaption></figure>'
+        for name, row in zip(names[:MOST_PICTURES], coef, strict=False)
+    ]
+    rest = f" The first {MOST_PICTURES} of {len(names)} are shown." if len(names) > MOST_PICTURES else ""
+    return (
+        f'<div class="card"><div class="pictures">{"".join(figures)}</div>'
+        f'<div class="key"><span>{-scale:.3g}</span><span class="bar"></span><span>{scale:.3g}</span></div>'
+        '<p class="soft">Red pixels speak for the class, blue pixels against it; one scale for all pictures, '
+        f"deepest for the largest {100 * (1 - _SATURATED):.1g} % of the coefficients.{rest}</p></div>"
+    )
+
+
+def _bars(coef: FloatArray, names: list[str], data: Dataset) -> str:
+    k, d = coef.shape
+    count = min(d, 20 if k == 1 else 8)
+    scale = float(np.abs(coef).max(initial=0.0))
+    zeros = int((coef == 0).sum())
+    charts = []
+    for name, row in zip(names[:MOST_CHARTS], coef, strict=False):
+        top = np.argpartition(np.abs(row), d - count)[d - count :]
+        top = top[np.argsort(-np.abs(row[top]), kind="stable")]
+        top = top[row[top] != 0]
+        labels = [data.feature_name(int(j)) for j in top]
+        title = name if k > 1 else f"Largest coefficients: {name}"
+        chart = (
+            bar_chart(labels, row[top], title=title, scale=scale) if len(top) else f"<p>{escape(name)}: all are 0.</p>"
+        )
+        charts.append(f'<div class="card">{chart}</div>')
+    shown = f"The first {MOST_CHARTS} of {k} classes are shown. " if k > MOST_CHARTS else ""
+    return (
+        f'<div class="grid">{"".join(charts)}</div><p class="soft">{shown}The largest {count} of {d:,} coefficients'
+        f"{' a class' if k > 1 else ''} by size, in the units of the data: features on a larger scale have smaller "
+        f"coefficients. Exactly 0: {zeros:,} of {coef.size:,}.</p>"
+    )
+
+
+def predictions(scores: Scores, data: Dataset) -> str:
+    """Metrics with the confusion matrix, or with the residuals against the predictions."""
+    table = facts(f"Metrics on {scores.n_samples:,} rows", scores.values)
+    if scores.confusion is not None and scores.classes is not None:
+        picture = _confusion(scores, data)
+    elif scores.predicted is not None and scores.target is not None:
+        picture = _residuals(scores.target, scores.predicted)
+    else:
+        picture = ""
+    return f'<div class="grid top">{table}<div class="card">{picture}</div></div>'
+
+
+def _confusion(scores: Scores, data: Dataset) -> str:
+    assert scores.confusion is not None
+    assert scores.classes is not None
+    matrix, labels = scores.confusion, [data.label_name(label) for label in scores.classes]
+    if len(labels) > MOST_CLASSES:
+        return _confused_pairs(matrix, labels)
+    totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
+    rows = []
+    for i, label in enumerate(labels):
+        cells = []
+        for j, count in enumerate(matrix[i].tolist()):
+            share = count / float(totals[i, 0])
+            hit = ' class="hit"' if i == j else ""
+            style = f' style="--a:{0.08 + 0.5 * share:.2f}"' if count else ""
+            cells.append(f"<td{hit}{style}>{count:,}</td>" if count else f"<td{hit}>·</td>")
+        rows.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
+    return (
+        '<h3>Confusion matrix</h3><div class="scroll"><table class="confusion"><caption>Rows: true class. Columns: '
+        f"predicted class.</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _confused_pairs(matrix: AnyArray, labels: list[str], most: int = 20) -> str:
+    off = matrix - np.diag(np.diag(matrix))
+    order = np.argsort(-off, axis=None, kind="stable")[:most]
+    pairs = [(divmod(int(at), len(labels)), int(off.flat[at])) for at in order if off.flat[at] > 0]
+    rows = "".join(
+        f"<tr><td>{escape(labels[i])}</td><td>{escape(labels[j])}</td><td>{count:,}</td></tr>"
+        for (i, j), count in pairs
+    )
+    return (
+        f"<h3>Most confused classes</h3><table><thead><tr><th>true</th><th>predicted</th><th>rows</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _residuals(target: FloatArray, predicted: FloatArray) -> str:
+    n = len(target)
+    pick = np.arange(n) if n <= MOST_POINTS else np.random.default_rng(0).choice(n, MOST_POINTS, replace=False)
+    chart = scatter_chart(
+        predicted[pick],
+        (target - predicted)[pick],
+        title="Residuals (true - predicted)",
+        x_label="predicted",
+        y_label="residual",
+        describe=f"Residuals of {len(pick)} rows against their predictions.",
+    )
+    note = f'<p class="soft">{MOST_POINTS:,} of {n:,} rows, picked at random.</p>' if n > MOST_POINTS else ""
+    return chart + note
