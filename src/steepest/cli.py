@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import sys
 import time
 import warnings
@@ -62,10 +63,17 @@ def _one_of(allowed: Sequence[str]) -> Callable[[str | None], str | None]:
     return check
 
 
-def _positive(value: float | None) -> float | None:
-    if value is not None and not value > 0:
-        raise typer.BadParameter(f"must be above 0, got {value:g}")
-    return value
+def _between(low: float, high: float = math.inf, *, above: bool = False) -> Callable[[float | None], float | None]:
+    """A check that a number is finite and in [low, high], or in (low, high] where it must be ``above``."""
+    limit = f"above {low:g}" if above else f"at least {low:g}"
+    words = limit if high == math.inf else f"between {low:g} and {high:g}"
+
+    def check(value: float | None) -> float | None:
+        if value is None or (math.isfinite(value) and low <= value <= high and not (above and value == low)):
+            return value
+        raise typer.BadParameter(f"must be {words}, got {value:g}")
+
+    return check
 
 
 def _jobs(value: int) -> int:
@@ -105,7 +113,9 @@ def fit(
     test: Annotated[str | None, typer.Option(help="Test data, in any form that TRAIN may have.")] = None,
     alpha: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Strength of the penalty: mean loss + alpha * penalty.  [default: 1e-4]"),
+        typer.Option(
+            callback=_between(0), help="Strength of the penalty: mean loss + alpha * penalty.  [default: 1e-4]"
+        ),
     ] = None,
     penalty: Annotated[
         str | None,
@@ -114,14 +124,19 @@ def fit(
         ),
     ] = None,
     l1_ratio: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Share of l1 in an elasticnet penalty.  [default: 0.5]")
+        float | None,
+        typer.Option(callback=_between(0, 1), help="Share of l1 in an elasticnet penalty.  [default: 0.5]"),
     ] = None,
     solver: Annotated[str, typer.Option(help="Name of a solver; auto chooses and says why.")] = "auto",
-    tol: Annotated[float, typer.Option(callback=_positive, help="Relative suboptimality to be proven.")] = 1e-4,
-    max_iter: Annotated[int | None, typer.Option(min=1, help="Most rounds of the solver.")] = None,
-    max_time: Annotated[float | None, typer.Option(callback=_positive, help="Most seconds for the fit.")] = None,
+    tol: Annotated[
+        float, typer.Option(callback=_between(0, above=True), help="Relative suboptimality to be proven.")
+    ] = 1e-4,
+    max_iter: Annotated[int | None, typer.Option(callback=_between(1), help="Most rounds of the solver.")] = None,
+    max_time: Annotated[
+        float | None, typer.Option(callback=_between(0, above=True), help="Most seconds for the fit.")
+    ] = None,
     jobs: Annotated[int, typer.Option(callback=_jobs, help="Threads; -1 is all cores.")] = -1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of solvers that draw random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(callback=_between(0), help="Seed of solvers that draw random numbers.")] = 0,
     intercept: Annotated[bool, typer.Option("--intercept/--no-intercept", help="Fit an intercept.")] = True,
     on_unconverged: Annotated[
         str,
