@@ -8,8 +8,6 @@ test checks over the whole range.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from steepest.jit import inner
@@ -23,7 +21,7 @@ _LN2_LOW = 1.90821492927058770002e-10
 def exp_neg(x: float) -> float:
     """exp(x) for x <= 0, by 2**k times a Taylor polynomial on [-ln2/2, ln2/2]; exp(-708) below; NaN stays."""
     a = -708.0 if x < -708.0 else x
-    k = math.floor(a * _LOG2E + 0.5)
+    k = np.floor(a * _LOG2E + 0.5)
     r = (a - k * _LN2_HIGH) - k * _LN2_LOW
     p = 1.0 / 6227020800.0
     p = p * r + 1.0 / 479001600.0

@@ -11,7 +11,7 @@ which makes the types, and so the cache, stable across processes.  (jitclass ins
 arguments, and closures over compiled functions would never be found again.)
 
 The cache knows only the file of a kernel itself.  Ours is stamped with the content of every file that
-kernels are compiled from, and keyed by the source of a user's loss, so an edit anywhere drops stale code.
+kernels are compiled from, and keyed by the file of a user's loss, so an edit in either drops stale code.
 Classes of ``__main__``, of notebooks and of function bodies cannot be found by another process: kernels
 that meet one run through an uncached twin.
 """
@@ -104,7 +104,7 @@ class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
 
 
 class _KernelCache(FunctionCache):  # type: ignore[misc]
-    """Numba's cache, with the sources of user-written losses in the key."""
+    """Numba's cache, with the files of user-written losses in the key."""
 
     _impl_class = _CacheImpl
 
@@ -117,7 +117,8 @@ def _class_stamp(arg: Any) -> str | None:
     cls = getattr(arg, "instance_class", None)
     if cls is None or cls.__module__.partition(".")[0] == __name__.partition(".")[0]:
         return None  # not a NamedTuple, or one of ours, which `source_stamp` covers
-    return hashlib.sha256(inspect.getsource(cls).encode()).hexdigest()
+    # The whole file, for methods may call helpers beside the class.
+    return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
 
 
 @functools.cache
@@ -145,37 +146,41 @@ class Kernel:
         functools.update_wrapper(self, function)
         self.py_func = function
         self._options = {"nogil": True, "error_model": "numpy", "fastmath": _REASSOCIATE if fastmath else False}
-        self._cached: Callable[..., Any] | None = None
-        self._uncached: Callable[..., Any] | None = None
+        self._dispatchers: dict[tuple[type, ...], Callable[..., Any]] = {}
+        self._shared: Callable[..., Any] | None = None
+        self._names: dict[str, type] = {}  # of the classes that the shared dispatcher has met
         KERNELS.append(self)
 
     def __call__(self, *args: Any) -> Any:
-        for arg in args:
-            if isinstance(arg, tuple) and not cacheable(type(arg)):
-                return self.uncached(*args)
-        return self.cached(*args)
+        classes = tuple([type(arg) for arg in args if isinstance(arg, tuple)])
+        dispatcher = self._dispatchers.get(classes)
+        if dispatcher is None:
+            dispatcher = self._dispatchers.setdefault(classes, self._dispatcher(classes))
+        return dispatcher(*args)
 
-    @property
-    def cached(self) -> Callable[..., Any]:
-        if self._cached is None:
-            if cache_directory() is None:
-                return self.uncached
-            dispatcher = numba.njit(**self._options)(self.py_func)
-            if not numba.config.DISABLE_JIT:
-                dispatcher._cache = _KernelCache(self.py_func)
-            self._cached = dispatcher
-        return self._cached
+    def _dispatcher(self, classes: tuple[type, ...]) -> Callable[..., Any]:
+        # Numba finds compiled code again by the bare name of a NamedTuple's class, so a class defined anew (a
+        # notebook's cell run twice, two modules with a loss of one name) would run the old code: it gets a
+        # dispatcher of its own.
+        if cache_directory() is None or not all(cls is tuple or cacheable(cls) for cls in classes):
+            return self._new(cached=False)
+        if any(self._names.setdefault(cls.__name__, cls) is not cls for cls in classes):
+            return self._new(cached=True)
+        if self._shared is None:
+            self._shared = self._new(cached=True)
+        return self._shared
 
-    @property
-    def uncached(self) -> Callable[..., Any]:
-        if self._uncached is None:
-            self._uncached = numba.njit(**self._options)(self.py_func)
-        return self._uncached
+    def _new(self, cached: bool) -> Callable[..., Any]:
+        dispatcher = numba.njit(**self._options)(self.py_func)
+        if cached and not numba.config.DISABLE_JIT:
+            dispatcher._cache = _KernelCache(self.py_func)
+        return dispatcher  # type: ignore[no-any-return]
 
     def misses(self) -> int:
         """Specialisations that this process had to compile although they could have been on disk."""
-        stats = getattr(self._cached, "stats", None)
-        return sum(stats.cache_misses.values()) if stats is not None else 0
+        made: dict[int, Any] = {id(dispatcher): dispatcher for dispatcher in self._dispatchers.values()}
+        caching = [d for d in made.values() if isinstance(getattr(d, "_cache", None), _KernelCache)]
+        return sum(sum(d.stats.cache_misses.values()) for d in caching)
 
 
 def kernel(function: F) -> F:

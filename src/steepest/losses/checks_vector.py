@@ -9,7 +9,6 @@ import numpy as np
 
 from steepest.jit import kernel
 from steepest.losses.checks import Finding, LossReport, judged
-from steepest.losses.compiling import require_compiled
 from steepest.losses.registry import conjugate, has, value_slope
 from steepest.protocols import AnyArray, FloatArray
 
@@ -35,11 +34,7 @@ class _Sampled:
     def __call__(self, z: FloatArray, y: AnyArray) -> tuple[FloatArray, FloatArray]:
         values, out = np.empty(z.shape[0]), np.empty(z.shape)
         with np.errstate(all="ignore"):
-            try:
-                _value_slopes(self.loss, np.array(z), y, values, out)
-            except Exception:
-                require_compiled(self.loss)
-                raise
+            _value_slopes(self.loss, np.array(z), y, values, out)
         return values, out
 
     def conjugate(self, u: FloatArray, y: AnyArray) -> FloatArray:

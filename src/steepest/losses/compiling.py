@@ -11,7 +11,7 @@ import numba
 from numba.core import types
 
 from steepest.exceptions import InvalidParameterError
-from steepest.losses.registry import METHODS, VECTOR_LOSSES
+from steepest.losses.registry import METHODS, VECTOR_LOSSES, is_ours
 
 
 class LossCompileError(InvalidParameterError):
@@ -21,13 +21,14 @@ class LossCompileError(InvalidParameterError):
 def require_compiled(loss: Any) -> None:
     """Compile each method of the loss alone; raise `LossCompileError` for the first that cannot be.
 
-    Costs a few tenths of a second, so it is meant for when a kernel has failed, or for a new loss.
+    Costs a few tenths of a second, so it is meant for when a kernel has failed, or for a new loss; steepest's
+    own losses are not compiled again.
 
     Parameters
     ----------
     loss : loss value
     """
-    if numba.config.DISABLE_JIT:
+    if numba.config.DISABLE_JIT or is_ours(type(loss)):
         return
     for method in METHODS:
         function = getattr(type(loss), method, None)

@@ -174,7 +174,7 @@ class SquaredHinge(NamedTuple):
 
     def conjugate(self, u: float, y: float) -> float:
         s = y * u
-        return math.inf if s > 0.0 else s + 0.25 * s * s
+        return math.inf if s > 0.0 else s * (1.0 + 0.25 * s)
 
 
 @scalar_loss(name="modified_huber")
@@ -229,7 +229,7 @@ class ModifiedHuber(NamedTuple):
         s = y * u
         if s > 0.0 or s < -2.0 * (1.0 - self.knee):
             return math.inf
-        return s + 0.25 * s * s
+        return s * (1.0 + 0.25 * s)
 
 
 @scalar_loss(name="exponential")

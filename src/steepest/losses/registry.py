@@ -107,7 +107,7 @@ def _finish(cls: type, name: str, table: dict[str, type], required: tuple[str, .
             f"{cls.__name__}: the fact '{annotated[0]}' is a field. Write '{annotated[0]} = ...' without annotation."
         )
     holder = SCALAR_LOSSES.get(name) or VECTOR_LOSSES.get(name)
-    if holder is not None and _is_ours(holder) and _home(holder) != _home(cls):
+    if holder is not None and is_ours(holder) and _home(holder) != _home(cls):
         raise InvalidParameterError(f"name: '{name}' belongs to steepest's {holder.__qualname__}. Choose another name.")
     for fact, default in FACTS.items():
         if not hasattr(cls, fact):
@@ -121,7 +121,8 @@ def _home(cls: type) -> tuple[str, str]:
     return cls.__module__, cls.__qualname__
 
 
-def _is_ours(cls: type) -> bool:
+def is_ours(cls: type) -> bool:
+    """Whether the class is one of steepest's own."""
     return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 

@@ -43,7 +43,7 @@ class Squared(NamedTuple):
         return 1.0
 
     def conjugate(self, u: float, y: float) -> float:
-        return 0.5 * u * u + u * y
+        return u * (0.5 * u + y)
 
 
 @scalar_loss(name="absolute")
@@ -231,7 +231,7 @@ class SquaredEpsilonInsensitive(NamedTuple):
         return 2.0 if abs(z - y) > self.epsilon else 0.0
 
     def conjugate(self, u: float, y: float) -> float:
-        return u * y + self.epsilon * abs(u) + 0.25 * u * u
+        return u * (0.25 * u + y) + self.epsilon * abs(u)
 
 
 @scalar_loss(name="poisson")
