@@ -115,12 +115,21 @@ class DenseSource:
 
     # ----------------------------------------------------------------------------- second moments
 
-    def gram(self, weights: FloatArray, start: int = 0, stop: int | None = None, dtype: Any = None) -> FloatArray:
+    def gram(
+        self,
+        weights: FloatArray,
+        start: int = 0,
+        stop: int | None = None,
+        dtype: Any = None,
+        shift: AnyArray | None = None,
+    ) -> FloatArray:
         """X^T diag(weights) X and X^T weights as one bordered matrix, (d + 1, d + 1); weights >= 0.
 
         Row blocks are scaled by the root of the weights and multiplied by BLAS ``syrk``, which computes
-        one triangle: half the work of a product.  ``dtype`` is the precision of the block products
-        (default: that of X); blocks are added in float64.
+        one triangle: half the work of a product.  Equal weights need no scaling and so no copy of a block.
+        ``dtype`` is the precision of the block products (default: that of X); blocks are added in float64.
+        ``shift``, in the precision of X, is subtracted from every row first: a mean that is large beside the
+        spread would drown it in rounding.
         """
         n, d = self.shape
         stop = n if stop is None else stop
@@ -129,20 +138,37 @@ class DenseSource:
         size = int(np.clip((16 << 20) // max(1, (d + 1) * kind.itemsize), 256, 8192))
         starts = list(range(start, stop, size))
         lanes = [starts[k::4] for k in range(4)]  # four fixed lanes, whatever n_jobs is
+        taken = weights[start:stop]
+        equal = shift is None and kind == self.dtype and bool(stop > start) and taken.min() == taken.max()
 
         def task(lane: list[int]) -> FloatArray:
             G = np.zeros((d + 1, d + 1))
-            work = np.empty((size, d + 1), dtype=kind)
+            work = np.empty((0 if equal else size, d + 1), dtype=kind)
+            ones = np.ones(size if equal else 0, dtype=kind)
             for low in lane:
                 high = min(low + size, stop)
-                root = np.sqrt(weights[low:high])
+                if equal:
+                    block = self.X[low:high]
+                    G[:d, :d] += syrk(1.0, block.T)  # block.T is Fortran-ordered: no copy
+                    G[:d, d] += ones[: high - low] @ block
+                    continue
+                root = np.sqrt(weights[low:high]).astype(kind)
                 A = work[: high - low]
-                np.multiply(self.X[low:high], root[:, None], out=A[:, :d], casting="same_kind")
+                if shift is None:
+                    np.multiply(self.X[low:high], root[:, None], out=A[:, :d])
+                else:
+                    np.subtract(self.X[low:high], shift, out=A[:, :d])
+                    A[:, :d] *= root[:, None]
                 A[:, d] = root
-                G += syrk(1.0, A.T)  # A.T is Fortran-ordered: no copy
+                G += syrk(1.0, A.T)
             return G
 
+        if not starts:
+            return np.zeros((d + 1, d + 1))
         G = ordered_sum(self.pool.map(task, [lane for lane in lanes if lane]))
+        if equal:
+            G[d, d] = stop - start
+            G *= taken[0]
         upper = np.triu(G)
         return upper + np.triu(G, 1).T  # type: ignore[no-any-return]
 
@@ -157,6 +183,13 @@ class DenseSource:
     def select_columns(self, columns: AnyArray) -> AnyArray:
         """The columns as a Fortran-ordered array in the dtype of X, a copy."""
         return np.asfortranarray(self.X[:, columns])
+
+
+def mirrored(upper: FloatArray) -> FloatArray:
+    """The symmetric matrix with this upper triangle, in C order."""
+    out = np.triu(upper)
+    out += np.triu(upper, 1).T
+    return np.ascontiguousarray(out)
 
 
 def ordered_sum(parts: list[Any]) -> Any:
