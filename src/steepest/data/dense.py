@@ -118,8 +118,7 @@ class DenseSource:
     def gram(
         self,
         weights: FloatArray,
-        start: int = 0,
-        stop: int | None = None,
+        rows: AnyArray | None = None,
         dtype: Any = None,
         shift: AnyArray | None = None,
     ) -> FloatArray:
@@ -127,50 +126,49 @@ class DenseSource:
 
         Row blocks are scaled by the root of the weights and multiplied by BLAS ``syrk``, which computes
         one triangle: half the work of a product.  Equal weights need no scaling and so no copy of a block.
-        ``dtype`` is the precision of the block products (default: that of X); blocks are added in float64.
-        ``shift``, in the precision of X, is subtracted from every row first: a mean that is large beside the
-        spread would drown it in rounding.
+        ``rows`` restricts the sum to some row numbers, with weights of the same length.  ``dtype`` is the
+        precision of the block products (default: that of X); blocks are added in float64.  ``shift``, in
+        the precision of X, is subtracted from every row first: a mean that is large beside the spread
+        would drown it in rounding.  Extra memory: a block of 8 MiB and a (d + 1, d + 1) sum a lane.
         """
-        n, d = self.shape
-        stop = n if stop is None else stop
+        d = self.shape[1]
+        n = self.shape[0] if rows is None else len(rows)
         kind = np.dtype(dtype or self.dtype)
         (syrk,) = get_blas_funcs(("syrk",), dtype=kind)
-        size = int(np.clip((16 << 20) // max(1, (d + 1) * kind.itemsize), 256, 8192))
-        starts = list(range(start, stop, size))
+        size = int(np.clip((8 << 20) // max(1, (d + 1) * kind.itemsize), 64, 8192))
+        starts = list(range(0, n, size))
+        if not starts:
+            return np.zeros((d + 1, d + 1))
         lanes = [starts[k::4] for k in range(4)]  # four fixed lanes, whatever n_jobs is
-        taken = weights[start:stop]
-        equal = shift is None and kind == self.dtype and bool(stop > start) and taken.min() == taken.max()
+        equal = rows is None and shift is None and kind == self.dtype and weights.min() == weights.max()
 
         def task(lane: list[int]) -> FloatArray:
-            G = np.zeros((d + 1, d + 1))
+            G = np.zeros((d + 1, d + 1), order="F")
             work = np.empty((0 if equal else size, d + 1), dtype=kind)
             ones = np.ones(size if equal else 0, dtype=kind)
             for low in lane:
-                high = min(low + size, stop)
+                high = min(low + size, n)
+                block = self.X[low:high] if rows is None else self.X[rows[low:high]]
                 if equal:
-                    block = self.X[low:high]
                     G[:d, :d] += syrk(1.0, block.T)  # block.T is Fortran-ordered: no copy
                     G[:d, d] += ones[: high - low] @ block
                     continue
                 root = np.sqrt(weights[low:high]).astype(kind)
                 A = work[: high - low]
                 if shift is None:
-                    np.multiply(self.X[low:high], root[:, None], out=A[:, :d])
+                    np.multiply(block, root[:, None], out=A[:, :d])
                 else:
-                    np.subtract(self.X[low:high], shift, out=A[:, :d])
+                    np.subtract(block, shift, out=A[:, :d])
                     A[:, :d] *= root[:, None]
                 A[:, d] = root
                 G += syrk(1.0, A.T)
             return G
 
-        if not starts:
-            return np.zeros((d + 1, d + 1))
         G = ordered_sum(self.pool.map(task, [lane for lane in lanes if lane]))
         if equal:
-            G[d, d] = stop - start
-            G *= taken[0]
-        upper = np.triu(G)
-        return upper + np.triu(G, 1).T  # type: ignore[no-any-return]
+            G[d, d] = n
+            G *= weights[0]
+        return mirrored(G)
 
     def moments(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weighted sums of x and x**2 by column."""
@@ -216,5 +214,3 @@ def row_norms(source: Any) -> FloatArray:
     out = np.empty(source.shape[0])
     source.pool.map(lambda s: passes.row_norms(source.rows, s[0], s[1], out), source.shards)
     return out
-
-

@@ -119,20 +119,26 @@ class SparseSource:
         """G += X^T (p U) and total += sum p U over the rows."""
         multiclass.transposed_many(self.rows, p, U, low, high, G, total)
 
-    def gram(self, weights: FloatArray, start: int = 0, stop: int | None = None, dtype: Any = None) -> FloatArray:
-        """X^T diag(weights) X and X^T weights as one bordered matrix, (d + 1, d + 1); weights >= 0."""
+    def gram(self, weights: FloatArray, rows: AnyArray | None = None, dtype: Any = None) -> FloatArray:
+        """X^T diag(weights) X and X^T weights as one bordered matrix, (d + 1, d + 1); weights >= 0.
+
+        ``rows`` restricts the sum to some row numbers, with weights of the same length.  Cost: half the
+        sum of the squared row lengths.
+        """
         n, d = self.shape
-        stop = n if stop is None else stop
-        bounds = [(max(a, start), min(b, stop)) for a, b in self.shards if a < stop and b > start]
+        h = weights
+        if rows is not None:
+            h = np.zeros(n)
+            h[rows] = weights
+        ones = np.ones(n)
 
         def task(s: tuple[int, int]) -> FloatArray:
             G = np.zeros((d + 1, d + 1))
-            sparse_gram(self.rows.data, self.rows.indices, self.rows.indptr, weights, s[0], s[1], G)
-            passes.transposed(self.rows, weights, np.ones(n), s[0], s[1], G[d])
-            G[d, d] = weights[s[0] : s[1]].sum()
+            sparse_gram(self.rows.data, self.rows.indices, self.rows.indptr, h, s[0], s[1], G)
+            G[d, d] = passes.transposed(self.rows, h, ones, s[0], s[1], G[d])
             return G
 
-        G = ordered_sum(self.pool.map(task, bounds))
+        G = ordered_sum(self.pool.map(task, self.shards if d <= 2048 else [(0, n)]))
         out = G + G.T
         np.fill_diagonal(out, np.diag(G))
         return out  # type: ignore[no-any-return]

@@ -64,6 +64,16 @@ class LinearBase:
             m = self.layout.n_weights
             gradient[:m] += self.traits.l2 * w[:m]
 
+    def null_value(self) -> float:
+        """P at zero parameters: O(n k), no pass."""
+        k = self.layout.n_outputs
+        zeros = np.zeros(self.source.shape[0]) if k == 1 else np.zeros((self.source.shape[0], k))
+        return self.losses_at(zeros)
+
+    def losses_at(self, scores: FloatArray) -> float:
+        """Weighted loss at known scores."""
+        raise NotImplementedError
+
     def start(self) -> FloatArray:
         """Zero weights; the intercept is left to the first step."""
         return np.zeros(self.size)

@@ -8,8 +8,9 @@ import numpy as np
 
 from steepest.data.dense import ordered_sum
 from steepest.kernels import passes
+from steepest.losses.registry import has
 from steepest.problems.base import LinearBase, PenaltyRay
-from steepest.protocols import Evaluation, FloatArray
+from steepest.protocols import AnyArray, Evaluation, FloatArray
 
 
 class LinearProblem(LinearBase):
@@ -69,6 +70,35 @@ class LinearProblem(LinearBase):
         self.passes += 0.5
         return self._evaluation(w, loss, z, u, g, total)
 
+    def losses_at(self, scores: FloatArray) -> float:
+        """Weighted loss at known scores: O(n)."""
+        return float(passes.losses_sum(self.loss, scores, self.y, self.p))
+
+    def polish(self, w: FloatArray, scores: FloatArray) -> FloatArray:
+        """w with the intercept at its optimum for these weights, by Newton's method at fixed scores: O(n).
+
+        Unchanged where there is no intercept or no curvature, or where no step lowers the loss.
+        """
+        if not (self.layout.intercept and has(self.loss, "curvature")):
+            return w
+        n = len(scores)
+        u, h, shift = np.empty(n), np.empty(n), 0.0
+        value = passes.losses_slopes(self.loss, scores, self.y, self.p, u)
+        for _ in range(5):
+            slope = float(self.p @ u)
+            passes.curvatures(self.loss, scores + shift, self.y, self.p, h)
+            curvature = float(h.sum())
+            if not curvature > 0.0 or abs(slope) <= 1e-16 * float(self.p @ np.abs(u)):
+                break
+            trial = shift - slope / curvature
+            reached = passes.losses_slopes(self.loss, scores + trial, self.y, self.p, u)
+            if not reached <= value + 1e-15 * abs(value):
+                break
+            shift, value = trial, reached
+        out = w.copy()
+        out[-1] += shift
+        return out
+
     def curvatures(self, at: Evaluation) -> FloatArray:
         """p loss'' at the scores, kept with the evaluation."""
         if "curvatures" not in at.extra:
@@ -95,20 +125,20 @@ class LinearProblem(LinearBase):
         self.add_ridge(out, v)
         return out  # type: ignore[no-any-return]
 
-    def hessian(self, at: Evaluation, rows: tuple[int, int] | None = None) -> FloatArray:
+    def hessian(self, at: Evaluation, rows: AnyArray | None = None) -> FloatArray:
         """Hessian of the smooth part, (size, size).
 
-        With ``rows`` the data part is estimated from that range of rows, scaled to the whole weight.
+        With ``rows`` the data part is estimated from those row numbers, scaled to the whole weight.
         """
         h = self.curvatures(at)
-        start, stop = rows or (0, len(h))
-        G = self.source.gram(h, start, stop)
-        self.passes += 0.5 * (stop - start) / max(1, len(h))
-        if rows is not None:
-            share = float(self.p[start:stop].sum())
-            if share > 0.0:
-                G /= share
-        m = self.layout.n_features
+        n, m = len(h), self.layout.n_features
+        if rows is None:
+            G = self.source.gram(h)
+            self.passes += 0.5
+        else:
+            share = float(self.p[rows].sum())
+            G = self.source.gram(h[rows] / (share if share > 0.0 else 1.0), rows)
+            self.passes += 0.5 * len(rows) / n
         H = G if self.layout.intercept else np.ascontiguousarray(G[:m, :m])
         H[np.arange(m), np.arange(m)] += self.traits.l2
         return H

@@ -9,7 +9,7 @@ import numpy as np
 from steepest.data.dense import ordered_sum
 from steepest.kernels import multiclass
 from steepest.problems.base import LinearBase, PenaltyRay
-from steepest.protocols import Evaluation, FloatArray
+from steepest.protocols import AnyArray, Evaluation, FloatArray
 
 
 class MulticlassProblem(LinearBase):
@@ -106,6 +106,37 @@ class MulticlassProblem(LinearBase):
         )
         return sum(parts), U
 
+    def losses_at(self, scores: FloatArray) -> float:
+        """Weighted loss at known scores: O(n k)."""
+        return self.losses_slopes(scores)[0]
+
+    def polish(self, w: FloatArray, scores: FloatArray) -> FloatArray:
+        """w with the intercepts at their optimum for these weights, by Newton's method: O(n k^2) a step.
+
+        They are given the mean zero, which the softmax leaves free.
+        """
+        if not self.layout.intercept:
+            return w
+        k = self.layout.n_outputs
+        shift = np.zeros(k)
+        value, U = self.losses_slopes(scores)
+        for _ in range(5):
+            slope = self.p @ U
+            if np.abs(slope).max() <= 1e-16:
+                break
+            Q = self.probabilities_from(U)
+            weighted = self.p[:, None] * Q
+            H = np.diag(weighted.sum(axis=0)) - weighted.T @ Q
+            trial = shift - np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ slope
+            reached, slopes = self.losses_slopes(scores + trial)
+            if not reached <= value + 1e-15 * abs(value):
+                break
+            shift, value, U = trial, reached, slopes
+        out = w.copy()
+        out[-k:] += shift
+        out[-k:] -= out[-k:].mean()
+        return out
+
     def ray_sum(self, Z: FloatArray, D: FloatArray, t: float) -> tuple[float, float]:
         """Weighted loss and its derivative in t at the scores Z + t D."""
         parts = self.source.pool.map(
@@ -115,12 +146,32 @@ class MulticlassProblem(LinearBase):
 
     def probabilities(self, at: Evaluation) -> FloatArray:
         """Softmax of the scores: the slopes with 1 added at the target class."""
-        q = at.slopes.copy()
+        return self.probabilities_from(at.slopes)
+
+    def probabilities_from(self, slopes: FloatArray) -> FloatArray:
+        """Softmax from its slopes."""
+        q = slopes.copy()
         if self.y.ndim == 1:
             q[np.arange(len(q)), self.y.astype(np.int64)] += 1.0
         else:
             q += self.y
         return q
+
+    def class_hessian(self, at: Evaluation, c: int, rows: AnyArray) -> FloatArray:
+        """The block of the Hessian that belongs to class c, ``X^T p q_c (1 - q_c) X + l2``, from some rows.
+
+        (d [+ 1], d [+ 1]), scaled to the whole weight; cost: a Gram matrix of those rows.
+        """
+        q = at.slopes[rows, c]
+        q = q + (self.y[rows] == c if self.y.ndim == 1 else self.y[rows, c])
+        p = self.p[rows]
+        share = float(p.sum())
+        G = self.source.gram(p * np.maximum(q * (1.0 - q), 0.0) / (share if share > 0.0 else 1.0), rows)
+        self.passes += 0.5 * len(rows) / len(self.p)
+        m = self.layout.n_features
+        H = G if self.layout.intercept else np.ascontiguousarray(G[:m, :m])
+        H[np.arange(m), np.arange(m)] += self.traits.l2
+        return H  # type: ignore[no-any-return]
 
     def hvp(self, at: Evaluation, v: FloatArray) -> FloatArray:
         """Hessian of the smooth part times v, for softmax: ``X^T p (diag(q) - q q') X V``; one pass."""

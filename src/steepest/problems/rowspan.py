@@ -57,6 +57,14 @@ class RowSpanProblem:
         self.base.passes += 0.5
         return np.concatenate([G.ravel(), w[2 * self._m :]])
 
+    def polish(self, w: FloatArray, scores: FloatArray) -> FloatArray:
+        """See the base problem; w are parameters, not rows."""
+        return self.base.polish(w, scores)  # type: ignore[no-any-return]
+
+    def null_value(self) -> float:
+        """P at zero parameters."""
+        return self.base.null_value()  # type: ignore[no-any-return]
+
     def _shape(self, flat: FloatArray) -> FloatArray:
         return flat if self._k == 1 else flat.reshape(self._n, self._k)
 

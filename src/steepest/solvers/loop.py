@@ -180,14 +180,12 @@ def _certified(
     weights = problem.weights(at)
     polish = getattr(problem, "polish", None)
     if polish is not None and watch.best is not None and math.isfinite(watch.best.value):
-        weights = polish(weights, watch.best)
+        weights = polish(weights, watch.best.scores)
     certificate = certify(weights, status, reason)
     return weights, certificate, time.perf_counter() - began
 
 
-def _advance(
-    solver: Any, state: Any, watch: _Watch, target: float, floor: float, first: bool
-) -> tuple[Status, str]:
+def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float, first: bool) -> tuple[Status, str]:
     """Rounds until the cheap bound meets the target, a limit is reached, or the solver cannot move."""
     problem = watch.problem
     flat = 0

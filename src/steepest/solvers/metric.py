@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
 
 from steepest.protocols import FloatArray
 
@@ -54,16 +55,30 @@ class Diagonal:
 
 
 class Cholesky:
-    """A full matrix on the rows ``[x, 1]``, the same for each of the k scores: O(d^2 k) a solve."""
+    """A full matrix on the rows ``[x, 1]``, the same for each of the k scores: O(d^2 k) a solve.
+
+    The matrix is scaled to a unit diagonal first.  From `EXPLICIT` unknowns on, the inverse is formed and
+    kept in float32: a product with it is one stream through memory, where two triangular solves wait for
+    themselves; a metric need not be exact.  A well-conditioned matrix only: else the factor is kept.
+    """
+
+    EXPLICIT = 256
 
     def __init__(self, matrix: FloatArray, n_outputs: int = 1) -> None:
         self.k = n_outputs
         scale = np.sqrt(np.maximum(np.diag(matrix), 0.0))
         scale[scale == 0.0] = 1.0
         self._scale = 1.0 / scale
-        H = matrix * self._scale[:, None] * self._scale
+        H = matrix * self._scale[:, None]
+        H *= self._scale
         self.jitter = 0.0
         self._factor = self._decompose(H)
+        self._inverse: Any = None
+        if len(H) >= self.EXPLICIT and float(np.diag(self._factor[0]).min()) > 1e-3:
+            lower, _ = dpotri(self._factor[0], lower=1)
+            inverse = np.tril(lower)
+            inverse += np.tril(lower, -1).T
+            self._inverse = inverse.astype(np.float32)
 
     def _decompose(self, H: FloatArray) -> Any:
         size = len(H)
@@ -79,7 +94,35 @@ class Cholesky:
 
     def solve(self, v: FloatArray) -> FloatArray:
         """M^-1 v for the flat (size k) vector v, weights before intercepts."""
-        size = len(self._scale)
-        V = v.reshape(size, self.k)
-        out = self._scale[:, None] * cho_solve(self._factor, self._scale[:, None] * V, check_finite=False)
+        V = v.reshape(len(self._scale), self.k)
+        scaled = self._scale[:, None] * V
+        if self._inverse is None:
+            out = cho_solve(self._factor, scaled, check_finite=False)
+        else:
+            # gradients may be tiny: bring them into the range of float32
+            top = float(np.abs(scaled).max(initial=0.0)) or 1.0
+            out = (self._inverse @ (scaled / top).astype(np.float32)).astype(np.float64)
+            out *= top
+        out *= self._scale[:, None]
         return out.ravel()  # type: ignore[no-any-return]
+
+
+class ClassBlocks:
+    """One matrix a class, inside the space where the classes sum to zero: O(d^2 k) a solve.
+
+    ``M^-1 = C blockdiag(M_c^-1) C`` with C the projection that takes the mean over classes away.
+    """
+
+    def __init__(self, blocks: list[Cholesky]) -> None:
+        self.blocks = blocks
+
+    def solve(self, v: FloatArray) -> FloatArray:
+        """M^-1 v for the flat (size k) vector v, weights before intercepts."""
+        k = len(self.blocks)
+        V = v.reshape(-1, k)
+        V = V - V.mean(axis=1, keepdims=True)
+        out = np.empty_like(V)
+        for c, block in enumerate(self.blocks):
+            out[:, c] = block.solve(np.ascontiguousarray(V[:, c]))
+        out -= out.mean(axis=1, keepdims=True)
+        return out.ravel()
