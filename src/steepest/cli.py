@@ -241,7 +241,7 @@ def _run(
     quiet: bool,
 ) -> int:
     from steepest.report.atomic import check_writable, write_text
-    from steepest.report.words import seconds, verdict
+    from steepest.report.words import count, seconds, verdict
 
     if report is not None:
         check_writable(report)
@@ -271,7 +271,7 @@ def _run(
     else:
         say(f"  minimised {record.objective}")
         name = record.solver.get("name", parameters["solver"])
-        say(f"  by {name}: {record.iterations:,} rounds, {record.passes:.4g} passes over the data")
+        say(f"  by {name}: {count(record.iterations, 'round')}, {record.passes:.4g} passes over the data")
         _say(said.text(), style="bold green" if said.passed else "bold yellow")
         for part, found in scores.items():
             say(f"  {part}: {_metrics(found)} ({found.n_samples:,} rows)")
@@ -304,12 +304,9 @@ def _fit(model: str, parameters: dict[str, Any], data: Dataset) -> Any:
 
 
 def _metrics(scores: Scores) -> str:
-    from steepest.report.words import number
+    from steepest.report.words import metric
 
-    return ", ".join(
-        f"{name} {100 * value:.2f} %" if "accuracy" in name else f"{name} {number(value)}"
-        for name, value in scores.values.items()
-    )
+    return ", ".join(f"{name} {metric(name, value)}" for name, value in scores.values.items())
 
 
 def _json(

@@ -131,7 +131,7 @@ def read_idx(path: Path, raw: bytes | None = None) -> Dataset:
     return Dataset(
         np.divide(images.reshape(n, height * width), np.float32(255), dtype=np.float32),
         labels.astype(np.int64),
-        name=bare_name(path),
+        name=f"{path.resolve().parent.name} {bare_name(path).partition('-images')[0]}",
         source=f"idx images {path} with labels {beside.name}",
         note="pixel values divided by 255, as float32",
         image_shape=(height, width),

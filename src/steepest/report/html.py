@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from html import escape
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from steepest.report import sections
 from steepest.report.atomic import write_text
 from steepest.report.metrics import Scores, score
 from steepest.report.style import CSS
-from steepest.report.words import number, seconds, verdict
+from steepest.report.words import metric, number, seconds, verdict
 
 if TYPE_CHECKING:
     from steepest.readers import Dataset
@@ -101,11 +102,10 @@ def _figures(record: FitRecord, scores: Scores, where: str) -> str:
     certificate = record.certificate
     name, value = next(iter(scores.values.items()))
     part = "train" if where == "On the training rows" else "test"
-    shown = f"{100 * value:.2f} %" if name == "accuracy" else number(value)
     pairs = [
         ("objective", number(certificate.primal)),
-        ("relative gap", number(certificate.relative)),
-        (f"{part} {name}", shown),
+        ("relative gap", f"{certificate.relative:.2g}" if isfinite(certificate.relative) else "unknown"),
+        (f"{part} {name}", metric(name, value)),
         ("rounds", number(record.iterations)),
         ("data passes", f"{record.passes:.4g}"),
         ("time", seconds(record.seconds.get("total", 0.0))),

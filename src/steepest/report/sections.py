@@ -13,7 +13,7 @@ from steepest.record.record import FitRecord
 from steepest.report.metrics import Scores
 from steepest.report.picture import data_address, diverging
 from steepest.report.svg import Series, bar_chart, line_chart, scatter_chart
-from steepest.report.words import number
+from steepest.report.words import metric, number
 
 if TYPE_CHECKING:
     from steepest.readers import Dataset
@@ -23,6 +23,12 @@ MOST_CHARTS = 24
 MOST_CLASSES = 30
 MOST_POINTS = 2000
 _SATURATED = 0.998
+
+
+def figures(pairs: Iterable[tuple[str, str]]) -> str:
+    """Small boxes with a name and a number each."""
+    boxes = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in pairs)
+    return f'<dl class="figures">{boxes}</dl>'
 
 
 def facts(title: str, rows: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
@@ -153,14 +159,16 @@ def _bars(coef: FloatArray, names: list[str], data: Dataset) -> str:
 
 def predictions(scores: Scores, data: Dataset) -> str:
     """Metrics with the confusion matrix, or with the residuals against the predictions."""
-    table = facts(f"Metrics on {scores.n_samples:,} rows", scores.values)
+    boxes = figures(
+        [("rows", number(scores.n_samples)), *((name, metric(name, v)) for name, v in scores.values.items())]
+    )
     if scores.confusion is not None and scores.classes is not None:
         picture = _confusion(scores, data)
     elif scores.predicted is not None and scores.target is not None:
         picture = _residuals(scores.target, scores.predicted)
     else:
         picture = ""
-    return f'<div class="grid top">{table}<div class="card">{picture}</div></div>'
+    return f'{boxes}<div class="card">{picture}</div>'
 
 
 def _confusion(scores: Scores, data: Dataset) -> str:
@@ -170,6 +178,7 @@ def _confusion(scores: Scores, data: Dataset) -> str:
     if len(labels) > MOST_CLASSES:
         return _confused_pairs(matrix, labels)
     totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    small = " small" if len(labels) > 12 else ""
     head = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
     rows = []
     for i, label in enumerate(labels):
@@ -181,8 +190,9 @@ def _confusion(scores: Scores, data: Dataset) -> str:
             cells.append(f"<td{hit}{style}>{count:,}</td>" if count else f"<td{hit}>·</td>")
         rows.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
     return (
-        '<h3>Confusion matrix</h3><div class="scroll"><table class="confusion"><caption>Rows: true class. Columns: '
-        f"predicted class.</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f'<h3>Confusion matrix</h3><div class="scroll"><table class="confusion{small}">'
+        "<caption>Rows: true class. Columns: predicted class.</caption>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

@@ -25,9 +25,9 @@ p { margin: 0 0 10px; overflow-wrap: anywhere; }
 .grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
 .columns { columns: 2 400px; column-gap: 14px; }
 .columns .card { break-inside: avoid; margin: 0 0 14px; }
-.top { align-items: start; }
 .figures { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); margin: 0; }
 .figures div { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 8px 12px; }
+.figures + .card { margin-top: 14px; }
 .figures dt { color: var(--soft); font-size: .85rem; }
 .figures dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; height: auto; max-width: 620px; margin: 0 auto; }
@@ -63,16 +63,21 @@ table.confusion th, table.confusion td { border: 0; padding: 3px 7px; text-align
   white-space: nowrap; border-radius: 3px; }
 table.confusion td { background: rgba(var(--cell), var(--a, 0)); }
 table.confusion td.hit { font-weight: 700; }
+table.confusion.small { font-size: .8rem; border-spacing: 1px; }
+table.confusion.small th, table.confusion.small td { padding: 2px 4px; }
 table.confusion th { color: var(--soft); }
 table.confusion caption { caption-side: top; text-align: left; color: var(--soft); padding: 0 0 6px; }
 @media (max-width: 480px) { main { padding: 16px 12px 32px; } .card { padding: 12px; }
   table.confusion { font-size: .76rem; border-spacing: 1px; }
   table.confusion th, table.confusion td { padding: 2px 4px; } }
 footer { margin-top: 32px; color: var(--soft); font-size: .88rem; }
-@media print { :root { --page: #fff; --card: #fff; --ink: #000; --soft: #444; --rule: #bbb; --main: #1f6feb;
+@media print { :root { --page: #fff; --card: #fff; --ink: #000; --soft: #444; --rule: #ddd; --main: #1f6feb;
   --bound: #8250df; --asked: #bf5700; --good: #1a7f37; --bad: #b35900; --plus: #d63e2a; --minus: #266ed8;
   --cell: 38, 110, 216; }
   body { font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; } .card, figure, svg, tr { break-inside: avoid; } h2 { break-after: avoid; }
-  .grid { grid-template-columns: 1fr 1fr; } .scroll { overflow: visible; } }
+  .grid { grid-template-columns: 1fr 1fr; } .scroll { overflow: visible; }
+  .columns { columns: 2 auto; } .figures { grid-template-columns: repeat(6, 1fr); } .figures dd { font-size: 1rem; }
+  table.confusion { font-size: .75rem; border-spacing: 1px; }
+  table.confusion th, table.confusion td { padding: 2px 4px; } }
 """

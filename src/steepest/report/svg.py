@@ -98,7 +98,7 @@ def line_chart(
     if not kept:
         return ""
     every_x, every_y = (np.concatenate([getattr(curve, axis) for curve in kept]) for axis in ("x", "y"))
-    x_axis = linear_axis(min(0.0, float(every_x.min())), float(every_x.max()), tight=True)
+    x_axis = linear_axis(min(0.0, float(every_x.min())), float(every_x.max()) or 1.0, tight=True)
     y_axis = (log_axis if log_y else linear_axis)(float(every_y.min()), float(every_y.max()))
     px, py = _scales(x_axis, y_axis)
     body = [_frame(x_axis, y_axis, x_label, y_label)]

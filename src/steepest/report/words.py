@@ -44,7 +44,9 @@ def percent(share: float) -> str:
     >>> percent(4.3e-5)
     '0.0043 %'
     """
-    return f"{100 * share:.2g} %" if math.isfinite(share) else "an unknown share"
+    if not math.isfinite(share):
+        return "an unknown share"
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
 def number(value: float | None) -> str:
@@ -52,6 +54,24 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "unknown"
     return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
+
+
+def metric(name: str, value: float) -> str:
+    """A metric for reading: shares as per cent.
+
+    >>> metric("accuracy", 0.9234), metric("RMSE", 53.41234)
+    ('92.34 %', '53.412')
+    """
+    return f"{100 * value:.2f} %" if "accuracy" in name else number(value)
+
+
+def count(n: int, what: str) -> str:
+    """A number of things.
+
+    >>> count(1, "round"), count(1200, "round")
+    ('1 round', '1,200 rounds')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def seconds(value: float) -> str:
