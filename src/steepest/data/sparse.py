@@ -12,7 +12,7 @@ from steepest.data.dense import column_moments, ordered_sum, row_norms
 from steepest.data.source import canonical_float, frozen
 from steepest.exceptions import DataError
 from steepest.kernels import multiclass, passes
-from steepest.kernels.curvature import sparse_gram
+from steepest.kernels.curvature import repeats, sparse_gram
 from steepest.kernels.rows import CSRRows
 from steepest.parallel import Pool, shard_bounds
 from steepest.protocols import AnyArray, FloatArray
@@ -31,14 +31,22 @@ class SparseSource:
         csr = X if X.format == "csr" else X.tocsr()
         if csr is not X:
             self.notes.append(f"X was copied: {X.format} to csr")
-        if not csr.has_canonical_format:  # squares of a sum are not sums of squares: merge repeated entries
-            csr = csr.copy()
-            csr.sum_duplicates()
-            self.notes.append("X was copied: sorted indices, repeated entries summed")
         if csr.ndim != 2:
             raise DataError(f"X: expected a matrix of shape (rows, features), got {csr.ndim} dimension(s).")
-        data = canonical_float(np.asarray(csr.data))
+        self._take(csr)
         n, d = csr.shape
+        nnz = self.nnz
+        self.shape: tuple[int, int] = (int(n), int(d))
+        self.dtype = self.rows.data.dtype
+        self._distinct = False
+        self.pool = pool
+        self.shards = shard_bounds(self.rows.indptr, float(nnz + n), d)
+        mean = max(1.0, nnz / max(1, n))
+        self.block = int(np.clip((1 << 15) / mean, 16, 4096))
+
+    def _take(self, csr: Any) -> None:
+        d = csr.shape[1]
+        data = canonical_float(np.asarray(csr.data))
         indptr = np.asarray(csr.indptr)
         nnz = int(indptr[-1])
         indices = np.asarray(csr.indices)[:nnz]
@@ -51,12 +59,20 @@ class SparseSource:
             frozen(np.ascontiguousarray(indices).view(unsigned)),
             frozen(indptr.astype(np.uint64)),
         )
-        self.shape: tuple[int, int] = (int(n), int(d))
-        self.dtype = data.dtype
-        self.pool = pool
-        self.shards = shard_bounds(indptr, float(nnz + n), d)
-        mean = max(1.0, nnz / max(1, n))
-        self.block = int(np.clip((1 << 15) / mean, 16, 4096))
+
+    def distinct(self) -> None:
+        """Sum entries that a row lists twice, in a copy; products do not mind them, squares do."""
+        if self._distinct:
+            return
+        self._distinct = True
+        n, d = self.shape
+        if not repeats(self.rows.indices, self.rows.indptr, np.full(d, n, dtype=np.int64)):
+            return
+        csr = self.matrix.copy()
+        csr.sum_duplicates()
+        self._take(csr)
+        self.shards = shard_bounds(self.rows.indptr, float(self.nnz + n), d)
+        self.notes.append("X was copied: repeated entries summed")
 
     @property
     def nnz(self) -> int:
@@ -125,6 +141,7 @@ class SparseSource:
         ``rows`` restricts the sum to some row numbers, with weights of the same length.  Cost: half the
         sum of the squared row lengths.
         """
+        self.distinct()
         n, d = self.shape
         h = weights
         if rows is not None:
@@ -145,10 +162,12 @@ class SparseSource:
 
     def moments(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weighted sums of x and x**2 by column."""
+        self.distinct()
         return column_moments(self, p)
 
     def square_norms(self) -> FloatArray:
         """|x_i|**2."""
+        self.distinct()
         return row_norms(self)
 
     def columns(self) -> Any:

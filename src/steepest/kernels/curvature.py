@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steepest.jit import fast_kernel
+from steepest.jit import fast_kernel, kernel
 
 
 @fast_kernel
@@ -18,3 +18,15 @@ def sparse_gram(data, indices, indptr, h, start, stop, G):
             a = indices[e]
             for f in range(low, e + 1):
                 G[a, indices[f]] += c * data[f]
+
+
+@kernel
+def repeats(indices, indptr, last):
+    """Whether a row lists a column twice; ``last`` has an entry a column, none of them a row number."""
+    for i in range(indptr.shape[0] - 1):
+        for e in range(indptr[i], indptr[i + 1]):
+            j = indices[e]
+            if last[j] == i:
+                return True
+            last[j] = i
+    return False

@@ -74,29 +74,44 @@ class LinearProblem(LinearBase):
         """Weighted loss at known scores: O(n)."""
         return float(passes.losses_sum(self.loss, scores, self.y, self.p))
 
-    def polish(self, w: FloatArray, scores: FloatArray) -> FloatArray:
-        """w with the intercept at its optimum for these weights, by Newton's method at fixed scores: O(n).
+    def best_shift(self, scores: FloatArray, shift: float = 0.0) -> tuple[float, float, FloatArray]:
+        """The intercept that is best for given scores ``X w``: (intercept, loss, slopes).
 
-        Unchanged where there is no intercept or no curvature, or where no step lowers the loss.
+        Newton's method with halving; O(n) a step, one or two steps from a close start.
+        """
+        u = np.empty_like(scores)
+        value = passes.losses_slopes(self.loss, scores + shift, self.y, self.p, u)
+        h = np.empty_like(scores)
+        for _ in range(50):
+            slope = float(self.p @ u)
+            if not abs(slope) > 1e-15 * float(self.p @ np.abs(u)):
+                break
+            passes.curvatures(self.loss, scores + shift, self.y, self.p, h)
+            curvature = float(h.sum())
+            step = -slope / curvature if curvature > 0.0 else -np.sign(slope)
+            trial = np.empty_like(scores)
+            for _ in range(40):
+                reached = passes.losses_slopes(self.loss, scores + (shift + step), self.y, self.p, trial)
+                if reached <= value:
+                    break
+                step *= 0.5
+            else:
+                break
+            done = value - reached <= 1e-16 * abs(value)
+            shift, value, u = shift + step, reached, trial
+            if done:
+                break
+        return shift, value, u
+
+    def polish(self, w: FloatArray, scores: FloatArray) -> FloatArray:
+        """w with the intercept at its optimum for these weights: O(n).
+
+        Unchanged where there is no intercept or the loss has no curvature.
         """
         if not (self.layout.intercept and has(self.loss, "curvature")):
             return w
-        n = len(scores)
-        u, h, shift = np.empty(n), np.empty(n), 0.0
-        value = passes.losses_slopes(self.loss, scores, self.y, self.p, u)
-        for _ in range(5):
-            slope = float(self.p @ u)
-            passes.curvatures(self.loss, scores + shift, self.y, self.p, h)
-            curvature = float(h.sum())
-            if not curvature > 0.0 or abs(slope) <= 1e-16 * float(self.p @ np.abs(u)):
-                break
-            trial = shift - slope / curvature
-            reached = passes.losses_slopes(self.loss, scores + trial, self.y, self.p, u)
-            if not reached <= value + 1e-15 * abs(value):
-                break
-            shift, value = trial, reached
         out = w.copy()
-        out[-1] += shift
+        out[-1] += self.best_shift(scores)[0]
         return out
 
     def curvatures(self, at: Evaluation) -> FloatArray:

@@ -110,30 +110,43 @@ class MulticlassProblem(LinearBase):
         """Weighted loss at known scores: O(n k)."""
         return self.losses_slopes(scores)[0]
 
-    def polish(self, w: FloatArray, scores: FloatArray) -> FloatArray:
-        """w with the intercepts at their optimum for these weights, by Newton's method: O(n k^2) a step.
+    def best_shift(self, scores: FloatArray, shift: FloatArray | None = None) -> tuple[FloatArray, float, FloatArray]:
+        """The intercepts that are best for given scores ``X W``: (intercepts, loss, slopes).
 
-        They are given the mean zero, which the softmax leaves free.
+        Newton's method with halving, O(n k^2) a step.  Their mean is zero, which the softmax leaves free.
         """
-        if not self.layout.intercept:
-            return w
         k = self.layout.n_outputs
-        shift = np.zeros(k)
-        value, U = self.losses_slopes(scores)
-        for _ in range(5):
+        shift = np.zeros(k) if shift is None else shift
+        value, U = self.losses_slopes(scores + shift)
+        for _ in range(50):
             slope = self.p @ U
-            if np.abs(slope).max() <= 1e-16:
+            if not np.abs(slope).max() > 1e-15:
                 break
             Q = self.probabilities_from(U)
             weighted = self.p[:, None] * Q
             H = np.diag(weighted.sum(axis=0)) - weighted.T @ Q
-            trial = shift - np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ slope
-            reached, slopes = self.losses_slopes(scores + trial)
-            if not reached <= value + 1e-15 * abs(value):
+            step = -np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ slope
+            step -= step.mean()
+            for _ in range(40):
+                reached, trial = self.losses_slopes(scores + (shift + step))
+                if reached <= value:
+                    break
+                step *= 0.5
+            else:
                 break
-            shift, value, U = trial, reached, slopes
+            done = value - reached <= 1e-16 * abs(value)
+            shift, value, U = shift + step, reached, trial
+            if done:
+                break
+        return shift, value, U
+
+    def polish(self, w: FloatArray, scores: FloatArray) -> FloatArray:
+        """w with the intercepts at their optimum for these weights, of mean zero."""
+        if not self.layout.intercept:
+            return w
+        k = self.layout.n_outputs
         out = w.copy()
-        out[-k:] += shift
+        out[-k:] += self.best_shift(scores)[0]
         out[-k:] -= out[-k:].mean()
         return out
 
@@ -184,6 +197,30 @@ class MulticlassProblem(LinearBase):
         out = np.concatenate([G.ravel(), total]) if self.layout.intercept else G.ravel()
         self.add_ridge(out, v)
         return out
+
+    def hessian(self, at: Evaluation) -> FloatArray:
+        """Hessian of the smooth part for softmax, (size, size): ``k (k + 1) / 2`` weighted Gram matrices.
+
+        Blocks ``X^T diag(p (q_c [c = e] - q_c q_e)) X`` at the places of the flat layout.
+        """
+        q = self.probabilities(at)
+        d, k, m = self.layout.n_features, self.layout.n_outputs, self.layout.n_weights
+        H = np.empty((self.size, self.size))
+        for c in range(k):
+            for e in range(c, k):
+                if c == e:
+                    G = self.source.gram(self.p * np.maximum(q[:, c] * (1.0 - q[:, c]), 0.0))
+                else:
+                    G = -self.source.gram(self.p * np.maximum(q[:, c] * q[:, e], 0.0))
+                for a, b in ((c, e), (e, c)):
+                    H[a:m:k, b:m:k] = G[:d, :d]
+                    if self.layout.intercept:
+                        H[a:m:k, m + b] = G[:d, d]
+                        H[m + b, a:m:k] = G[:d, d]
+                        H[m + a, m + b] = G[d, d]
+        self.passes += 0.25 * k * (k + 1)
+        H[np.arange(m), np.arange(m)] += self.traits.l2
+        return H
 
 
 class MulticlassRay:

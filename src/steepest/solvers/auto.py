@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steepest.exceptions import IncompatibleError, InvalidParameterError
+from steepest.losses.registry import has
 from steepest.problems.rowspan import RowSpanProblem
 from steepest.protocols import FloatArray
 from steepest.solvers.batch import Batch
@@ -70,7 +71,8 @@ def _lbfgs(problem: Any, warm: bool, memory: int = 10) -> Plan:
         )
         solver = Batch("lbfgs", LBFGS(None, memory), search, schedule)
         return Plan(solver, problem, "lbfgs", why, "10 to 40 passes to a relative gap of 1e-6")
-    if n <= d and traits.l2 > 0.0 and not warm:
+    placed = not problem.layout.intercept or k > 1 or has(problem.loss, "curvature")
+    if n <= d and traits.l2 > 0.0 and not warm and placed:
         why = f"{n} rows, {d} features: L-BFGS on the span of the rows, whose vectors are {d / n:.0f} times shorter"
         solver = Batch("lbfgs", LBFGS(None, memory), search)
         return Plan(solver, RowSpanProblem(problem), "lbfgs", why, "10 to 60 passes to a relative gap of 1e-6")
