@@ -103,5 +103,5 @@ def test_the_same_inside_a_vectorised_loop():
 
 
 def test_all_public_functions_are_tested_here():
-    public = {name for name in vars(elementary) if not name.startswith("_")}
-    assert public - {"annotations", "np", "inner"} == {"exp_neg", "log1p_unit", "softplus", "sigmoid"}
+    public = {name for name, it in vars(elementary).items() if callable(it) and name[0].isalpha()}
+    assert public - {"inner"} == {"exp_neg", "log1p_unit", "softplus", "sigmoid"}

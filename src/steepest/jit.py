@@ -31,6 +31,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 from numba.core import event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.types import NamedTuple, NamedUniTuple
@@ -171,8 +172,10 @@ class Kernel:
         return self._shared
 
     def _new(self, cached: bool) -> Callable[..., Any]:
+        if numba.config.DISABLE_JIT:  # compiled code does not warn either
+            return np.errstate(all="ignore")(self.py_func)
         dispatcher = numba.njit(**self._options)(self.py_func)
-        if cached and not numba.config.DISABLE_JIT:
+        if cached:
             dispatcher._cache = _KernelCache(self.py_func)
         return dispatcher  # type: ignore[no-any-return]
 

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import pytest
 
@@ -210,6 +211,10 @@ def test_conjugate_that_should_be_infinite_outside_is_found(plant):
     assert abs(report["Fenchel-Young"].worst["u"]) > 1.0
 
 
+needs_compiler = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+
+
+@needs_compiler
 def test_compiled_and_plain_that_differ_are_found(plant):
     """A global number is frozen into compiled code; what changes it afterwards only plain Python sees."""
     loss = plant(slope=_scaled)
@@ -277,6 +282,7 @@ def _helper(x):
     return x
 
 
+@needs_compiler
 @pytest.mark.parametrize(
     ("slope", "line", "reason"),
     [

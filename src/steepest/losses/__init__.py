@@ -1,4 +1,34 @@
-"""Losses: what a wrong score costs.  Importing defines; nothing is compiled before it is used."""
+"""Losses: what a wrong score costs.  Importing defines; nothing is compiled before it is used.
+
+A loss of one's own is a NamedTuple with the methods ``value`` and ``slope``, in the part of Python that Numba
+compiles; its fields are its parameters, and facts about it stand without annotation.  `check_loss` verifies it.
+
+Examples
+--------
+Welsch's loss: quadratic near the target, flat far from it, so that outliers hardly pull.  Not convex.
+
+>>> import math
+>>> from typing import NamedTuple
+>>> from steepest.losses import check_loss, scalar_loss
+>>> @scalar_loss
+... class Welsch(NamedTuple):
+...     c: float = 1.0
+...
+...     smoothness = 1.0
+...
+...     def value(self, z, y):
+...         return 0.5 * self.c**2 * (1 - math.exp(-(((z - y) / self.c) ** 2)))
+...
+...     def slope(self, z, y):
+...         return (z - y) * math.exp(-(((z - y) / self.c) ** 2))
+>>> report = check_loss(Welsch(2.0))
+>>> report.ok
+True
+>>> report["convexity"].message
+'not convex, and not stated to be'
+>>> report["bounded slope"].message
+'|slope| <= 0.857... on scores up to 1e+08'
+"""
 
 from steepest.losses.checks import Finding, LossReport, check_loss
 from steepest.losses.compiling import LossCompileError, require_compiled
