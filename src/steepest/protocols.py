@@ -175,6 +175,7 @@ class Round(NamedTuple):
     exhausted: bool = False  # the solver cannot move any further (line search at rounding level ...)
     settled: bool = False  # a direct method is done; whether it is right, the certificate tells
     bound: Bound | None = None  # a bound that the solver knows already, in place of the cheap one
+    dual: FloatArray | None = None  # loss slopes (n,) that prove more than those at the scores; certify verifies them
 
 
 class Solver(Protocol):

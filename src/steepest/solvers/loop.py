@@ -52,16 +52,19 @@ class _Watch:
         self.history = History()
         self.best: Evaluation | None = None
         self.best_bound: Bound | None = None
+        self.dual: FloatArray | None = None
         self.iterations = 0
         self.notes: list[str] = []
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.began
 
-    def see(self, at: Evaluation, bound: Bound, step: float) -> bool:
+    def see(self, at: Evaluation, bound: Bound, step: float, dual: FloatArray | None = None) -> bool:
         """Record a round; True where an observer asks to stop."""
         if self.best is None or at.value <= self.best.value or not math.isfinite(self.best.value):
             self.best, self.best_bound = at, bound
+        if dual is not None:
+            self.dual = dual
         norm = math.sqrt(max(self.problem.inner(at.gradient, at.gradient), 0.0))
         row = {
             "iteration": float(self.iterations),
@@ -97,7 +100,7 @@ def run(
     w: FloatArray,
     *,
     limits: Limits,
-    certify: Callable[[FloatArray, Status, str], Certificate],
+    certify: Callable[[FloatArray, Status, str, FloatArray | None], Certificate],
     null_value: float,
     observers: Sequence[Observer] = (),
     info: dict[str, Any] | None = None,
@@ -112,8 +115,8 @@ def run(
     w : array of shape (problem.size,)
     limits : Limits
     certify : callable
-        ``certify(weights, status, reason)`` recomputes the certificate; status and reason say how the run
-        ended and are kept where the certificate does not pass.
+        ``certify(weights, status, reason, dual)`` recomputes the certificate; status and reason say how the
+        run ended and are kept where the certificate does not pass; ``dual`` is None, or a proposal to verify.
     null_value : float
         The objective at zero parameters, the scale of the floor of relative gaps.
     observers : sequence of Observer
@@ -169,7 +172,7 @@ def run(
 def _certified(
     watch: _Watch,
     problem: Any,
-    certify: Callable[[FloatArray, Status, str], Certificate],
+    certify: Callable[[FloatArray, Status, str, FloatArray | None], Certificate],
     status: Status,
     reason: str,
     fallback: FloatArray | None = None,
@@ -181,7 +184,7 @@ def _certified(
     polish = getattr(problem, "polish", None)
     if polish is not None and watch.best is not None and math.isfinite(watch.best.value):
         weights = polish(weights, watch.best.scores)
-    certificate = certify(weights, status, reason)
+    certificate = certify(weights, status, reason, watch.dual)
     return weights, certificate, time.perf_counter() - began
 
 
@@ -201,7 +204,7 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
             watch.notes.append(round_.note)
         bound = quick_bound(problem, at, floor) if round_.bound is None else round_.bound
         before = watch.best.value if watch.best is not None else math.inf
-        asked = watch.see(at, bound, round_.step)
+        asked = watch.see(at, bound, round_.step, round_.dual)
         first = False
         if not np.isfinite(at.value):
             return Status.DIVERGED, f"the objective is {at.value} after {watch.iterations} rounds"
