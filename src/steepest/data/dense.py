@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from steepest.data.source import canonical_float, frozen
 from steepest.kernels import passes
+from steepest.kernels.narrow import narrow_accumulate, narrow_scores
 from steepest.kernels.rows import DenseRows
 from steepest.parallel import Pool, shard_bounds
 from steepest.protocols import AnyArray, FloatArray
 
 CACHE_BYTES = 1 << 19  # a block of rows that stays in the second-level cache between its two uses
+
+
+NARROW = 16  # columns up to which own kernels beat BLAS
+
+
+class Narrow(NamedTuple):
+    """Weights kept by columns, for the kernels of few columns."""
+
+    columns: AnyArray
 
 
 class DenseSource:
@@ -59,11 +69,12 @@ class DenseSource:
             self.pool.map(lambda s: passes.product(self.rows, w, float(b), s[0], s[1], z), self.shards)
             return z
         Z = np.empty((n, w.shape[1]))
-        shift = np.broadcast_to(np.asarray(b, dtype=np.float64), (w.shape[1],))
+        shift = np.array(np.broadcast_to(np.asarray(b, dtype=np.float64), (w.shape[1],)))
+        prepared = self.prepare(w)
 
         def task(s: tuple[int, int]) -> None:
             for low, high in self.blocks(*s):
-                self.scores_block(w, shift, low, high, Z)
+                self.scores_block(prepared, shift, low, high, Z)
 
         self.pool.map(task, self.shards)
         return Z
@@ -97,9 +108,19 @@ class DenseSource:
         for low in range(start, stop, self.wide_block):
             yield low, min(low + self.wide_block, stop)
 
-    def scores_block(self, W: AnyArray, b: FloatArray, low: int, high: int, Z: FloatArray) -> None:
-        """Z[low:high] = X W + b, in the precision of W."""
-        np.add(self._rows(low, high, W.dtype) @ W, b, out=Z[low:high])
+    def prepare(self, W: AnyArray, dtype: Any = None) -> AnyArray | Narrow:
+        """W of shape (d, k) as `scores_block` wants it, in the precision of the products."""
+        kind = np.dtype(dtype or np.float64)
+        if W.shape[1] <= NARROW:
+            return Narrow(np.ascontiguousarray(W.T, dtype=kind))
+        return np.ascontiguousarray(W, dtype=kind)
+
+    def scores_block(self, W: AnyArray | Narrow, b: FloatArray, low: int, high: int, Z: FloatArray) -> None:
+        """Z[low:high] = X W + b, for a prepared W."""
+        if isinstance(W, Narrow):
+            narrow_scores(self.X, W.columns, b, low, high, Z)
+        else:
+            np.add(self._rows(low, high, W.dtype) @ W, b, out=Z[low:high])
 
     def accumulate_block(
         self, p: FloatArray, U: FloatArray, low: int, high: int, G: FloatArray, total: FloatArray, dtype: Any = None
@@ -108,7 +129,13 @@ class DenseSource:
         V = p[low:high, None] * U[low:high]
         total += V.sum(axis=0)
         kind = np.dtype(dtype or np.float64)
-        G += self._rows(low, high, kind).T @ V.astype(kind, copy=False)
+        V = V.astype(kind, copy=False)
+        if V.shape[1] <= NARROW:
+            part = np.zeros((V.shape[1], self.shape[1]), dtype=kind)
+            narrow_accumulate(self.X, V, low, high, part)
+            G += part.T
+        else:
+            G += self._rows(low, high, kind).T @ V
 
     def _rows(self, low: int, high: int, dtype: Any) -> AnyArray:
         return self.X[low:high].astype(dtype, copy=False)

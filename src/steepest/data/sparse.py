@@ -125,6 +125,10 @@ class SparseSource:
         """Sparse kernels block by themselves: one range."""
         yield start, stop
 
+    def prepare(self, W: AnyArray, dtype: Any = None) -> AnyArray:
+        """W of shape (d, k) as `scores_block` wants it."""
+        return np.ascontiguousarray(W, dtype=np.float64)
+
     def scores_block(self, W: AnyArray, b: FloatArray, low: int, high: int, Z: FloatArray) -> None:
         """Z[low:high] = X W + b."""
         multiclass.product_many(self.rows, W, b, low, high, Z)

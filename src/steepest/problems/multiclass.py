@@ -40,7 +40,7 @@ class MulticlassProblem(LinearBase):
         n, d = source.shape
         Z, U = np.empty((n, k)), np.empty((n, k))
         kind = self._precision() if source.kind == "dense" else np.float64
-        V = np.ascontiguousarray(W, dtype=kind)
+        V = source.prepare(W, kind)
 
         def task(s: tuple[int, int]) -> tuple[float, FloatArray, FloatArray]:
             G, total, value = np.zeros((d, k)), np.zeros(k), 0.0
