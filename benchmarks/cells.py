@@ -43,8 +43,12 @@ CELLS: dict[str, Cell] = {
         Cell("logistic-l1/w8a", "logistic-l1", "w8a", "logistic", ("sum", 1.0), NONE, _SUM_L1),
         Cell("logistic-l1/20news", "logistic-l1", "news_binary", "logistic", ("sum", 1.0), NONE, _SUM_L1),
         Cell(
-            *("lasso/20news-length", "lasso", "news_length", "squared", ("max", 0.02), NONE),
-            "1/(2n) |y - X w|^2 + 0.02 lambda_max |w|_1, y = centred log length of the document",
+            *("lasso/20news-length", "lasso", "news_length", "squared", ("max", 0.01), NONE),
+            "1/(2n) |y - X w|^2 + 0.01 lambda_max |w|_1, y = centred log length of the document; 48 terms stay",
+        ),
+        Cell(
+            *("lasso/20news-length-rich", "lasso", "news_length", "squared", ("max", 0.002), NONE),
+            "1/(2n) |y - X w|^2 + 0.002 lambda_max |w|_1, y = centred log length of the document; 448 terms stay",
         ),
         Cell(
             *("lasso/dense-50k", "lasso", "lasso_gram", "squared", ("max", 0.01), NONE),

@@ -193,7 +193,7 @@ def _support_step(problem: Problem, w: np.ndarray) -> np.ndarray | None:
     signs = np.sign(w[support])
     gradient = objective.evaluate(problem, w).gradient[support] + problem.l1 * signs
     hessian = _hessian(problem, w, support)
-    hessian[np.diag_indices_from(hessian)] += 1e-12 * np.trace(hessian) / len(support)
+    hessian[np.diag_indices_from(hessian)] += 1e-10 * np.trace(hessian) / len(support)
     step = -linalg.solve(hessian, gradient, assume_a="pos")
     value = objective.value(problem, w)
     for t in (1.0, 0.5, 0.25, 0.1, 0.01):
