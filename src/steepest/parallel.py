@@ -24,13 +24,19 @@ MAX_SHARDS = 16
 
 
 def effective_jobs(n_jobs: int | None) -> int:
-    """Threads to use: None is 1, -1 all the processors that this process may run on."""
-    if n_jobs is None:
-        return 1
-    if not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
-        raise InvalidParameterError(f"n_jobs: expected None, a positive integer, or -1 for all, got {n_jobs!r}.")
+    """Threads to use.
+
+    None: the processors that this process may run on, or ``OMP_NUM_THREADS`` where that is fewer, as for
+    the BLAS below scikit-learn (joblib sets it in its workers, so that searches do not oversubscribe).
+    -1: all processors, -2: all but one; a positive number: that many.
+    """
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    if n_jobs is None:
+        limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+        return max(1, min(cores, int(limit))) if limit.isdigit() else cores
+    if not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise InvalidParameterError(f"n_jobs: expected None, a positive integer, or -1 for all, got {n_jobs!r}.")
     return int(n_jobs) if n_jobs > 0 else max(1, cores + 1 + int(n_jobs))
 
 

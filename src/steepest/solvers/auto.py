@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.losses.registry import has
 from steepest.problems.rowspan import RowSpanProblem
@@ -62,6 +64,8 @@ def _lbfgs(problem: Any, warm: bool, memory: int = 10) -> Plan:
     n, d = problem.source.shape
     k, traits = problem.layout.n_outputs, problem.traits
     search = StrongWolfe()
+    if k > 1 and problem.source.dtype == np.float32:
+        problem.precise = False  # Batch goes over to float64 where rounding stops it; certificates are float64
     if d <= HESSIAN_MOST and (k == 1 or k <= CLASSES_MOST):
         schedule = HessianSchedule(problem) if k == 1 else SoftmaxSchedule(problem)
         why = (
