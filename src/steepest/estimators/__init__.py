@@ -1,0 +1,44 @@
+"""The scikit-learn face of steepest; the only folder that imports scikit-learn.
+
+Names are imported from their modules when they are first asked for.
+"""
+
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+if _TYPE_CHECKING:
+    from steepest.estimators.general import LinearClassifier as LinearClassifier
+    from steepest.estimators.general import LinearRegressor as LinearRegressor
+    from steepest.estimators.least_squares import LinearRegression as LinearRegression
+    from steepest.estimators.least_squares import Ridge as Ridge
+    from steepest.estimators.logistic import LogisticRegression as LogisticRegression
+    from steepest.estimators.sparse_regression import ElasticNet as ElasticNet
+    from steepest.estimators.sparse_regression import Lasso as Lasso
+    from steepest.estimators.warnings import ConvergenceWarning as ConvergenceWarning
+
+_HOMES = {
+    "ConvergenceWarning": "steepest.estimators.warnings",
+    "ElasticNet": "steepest.estimators.sparse_regression",
+    "Lasso": "steepest.estimators.sparse_regression",
+    "LinearClassifier": "steepest.estimators.general",
+    "LinearRegression": "steepest.estimators.least_squares",
+    "LinearRegressor": "steepest.estimators.general",
+    "LogisticRegression": "steepest.estimators.logistic",
+    "Ridge": "steepest.estimators.least_squares",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; estimators: {', '.join(sorted(_HOMES))}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

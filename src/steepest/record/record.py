@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
 import platform
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,19 +17,31 @@ from steepest.record.history import History
 SCHEMA_VERSION = 1
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine facts that a result may depend on."""
+@functools.cache
+def _environment() -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
     found: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in ("steepest", "numpy", "scipy", "numba", "scikit-learn"):
+    for package, module in (
+        ("steepest", ""),
+        ("numpy", "numpy"),
+        ("scipy", "scipy"),
+        ("numba", "numba"),
+        ("scikit-learn", "sklearn"),
+    ):
+        loaded = getattr(sys.modules.get(module), "__version__", None)  # reading the installed metadata is slower
         try:
-            found[package] = version(package)
+            found[package] = loaded or version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
     affinity = getattr(os, "sched_getaffinity", None)
     found["cpus"] = len(affinity(0)) if affinity is not None else os.cpu_count()
     return found
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine facts that a result may depend on; looked up once a process."""
+    return dict(_environment())
 
 
 @dataclass(slots=True)

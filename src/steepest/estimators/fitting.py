@@ -1,0 +1,327 @@
+"""The one path from validated data to certified parameters, for every estimator.
+
+A fit is one *job*, or several independent ones that share X: the targets of a multi-output regression, the
+classes of one-vs-rest.  Each job is a problem, a plan (which solver, why), a run of the loop, a certificate.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from steepest.certify.bounds import FLOOR
+from steepest.certify.certificate import certify
+from steepest.data.source import as_source
+from steepest.exceptions import DataError
+from steepest.jit import compile_clock
+from steepest.kernels import multiclass, passes
+from steepest.losses.registry import SCALAR_LOSSES
+from steepest.parallel import Pool, effective_jobs
+from steepest.problems.linear import LinearProblem
+from steepest.problems.multiclass import MulticlassProblem
+from steepest.protocols import AnyArray, Certificate, FloatArray, Observer, Status
+from steepest.record.history import History
+from steepest.record.observers import active
+from steepest.solvers.auto import choose
+from steepest.solvers.loop import Limits, Outcome, run
+
+
+@dataclass(slots=True)
+class Job:
+    """One problem on the shared X.
+
+    Attributes
+    ----------
+    y : array of shape (n,)
+        Targets as the loss takes them; a fresh array.
+    p : array of shape (n,)
+        Weights that sum to 1.
+    loss, penalty
+        Values.
+    n_outputs : int
+        Scores a row.
+    start : flat array or None
+        Parameters to begin from.
+    label : str
+        Which target or class, for messages.
+    """
+
+    y: AnyArray
+    p: FloatArray
+    loss: Any
+    penalty: Any
+    n_outputs: int = 1
+    start: FloatArray | None = None
+    label: str = ""
+
+
+@dataclass(slots=True)
+class Control:
+    """How to run: what the estimator's parameters say."""
+
+    name: str
+    fit_intercept: bool = True
+    solver: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+    tol: float = 1e-4
+    max_iter: int | None = None
+    max_time: float | None = None
+    n_jobs: int | None = None
+    verbose: int = 0
+
+
+@dataclass(slots=True)
+class Solution:
+    """What came of all jobs."""
+
+    weights: list[FloatArray]
+    certificate: Certificate
+    certificates: list[Certificate]
+    histories: list[History]
+    iterations: list[int]
+    passes: float
+    data: dict[str, Any]
+    solver: dict[str, Any]
+    seconds: dict[str, float]
+    extras: list[dict[str, Any]]
+
+    @property
+    def history(self) -> History:
+        """That of the job with most rounds."""
+        return max(self.histories, key=len)
+
+
+# ---------------------------------------------------------------------------------------------- threads
+
+_CONTROLLER: list[Any] = []
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Shards of rows are the threads; BLAS below them must not start its own, not even for a scalar product."""
+    if not _CONTROLLER:  # looking for the libraries takes milliseconds: once a process
+        from threadpoolctl import ThreadpoolController
+
+        _CONTROLLER.append(ThreadpoolController())
+    with _CONTROLLER[0].limit(limits=1, user_api="blas"):
+        yield
+
+
+# ----------------------------------------------------------------------------------------------- running
+
+
+def null_value(job: Job) -> float:
+    """The objective at zero parameters, without touching X: the scale of relative gaps."""
+    y: AnyArray = job.y
+    p: AnyArray = job.p
+    targets = type(job.loss).targets
+    if y.ndim == 1 and targets in ("sign", "class"):  # few different targets: their total weights are enough
+        codes = (y > 0).astype(np.int64) if targets == "sign" else y
+        p = np.bincount(codes, weights=p)
+        y = np.array([-1.0, 1.0])[: len(p)] if targets == "sign" else np.arange(len(p))
+    if type(job.loss) in SCALAR_LOSSES.values():
+        return float(passes.losses_slopes(job.loss, np.zeros(len(p)), y, p, np.empty(len(p))))
+    shape = (len(p), job.n_outputs)
+    return float(multiclass.losses_slopes_many(job.loss, np.zeros(shape), y, p, 0, len(p), np.empty(shape)))
+
+
+def make_problem(source: Any, job: Job, fit_intercept: bool) -> LinearProblem | MulticlassProblem:
+    """The problem of a job."""
+    if type(job.loss) in SCALAR_LOSSES.values():
+        return LinearProblem(source, job.y, job.p, job.loss, job.penalty, fit_intercept)
+    return MulticlassProblem(source, job.y, job.p, job.loss, job.penalty, fit_intercept, job.n_outputs)
+
+
+def solve(X: Any, jobs: Sequence[Job], control: Control, validate_seconds: float = 0.0) -> Solution:
+    """Run every job on X and certify it.
+
+    Parameters
+    ----------
+    X : array or CSR matrix, validated
+    jobs : sequence of Job
+    control : Control
+    validate_seconds : float
+        What validation has taken so far, for the record.
+    """
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        clock = stack.enter_context(compile_clock())
+        stack.enter_context(one_blas_thread())
+        pool = Pool(effective_jobs(control.n_jobs))
+        stack.callback(pool.close)
+        observers: list[Observer] = list(active())
+        if control.verbose:
+            from steepest.record.progress import Progress
+
+            progress = Progress(title=control.name)
+            stack.callback(progress.close)
+            observers.append(progress)
+        source = as_source(X, pool=pool)
+        runs = _Runs(source, control, observers)
+        for job in jobs:
+            _explained(runs, job)
+    solution = runs.solution()
+    total = time.perf_counter() - began + validate_seconds
+    solution.seconds.update(total=total, validate=validate_seconds, compile=clock.seconds)
+    return solution
+
+
+def _explained(runs: _Runs, job: Job) -> None:
+    """Runs a job; a loss that cannot be compiled is named with its method and line."""
+    from numba.core.errors import NumbaError
+
+    try:
+        runs.one(job)
+    except NumbaError:
+        from steepest.losses.compiling import require_compiled
+
+        require_compiled(job.loss)
+        raise
+
+
+class _Runs:
+    """The jobs of one fit, one after the other, under common limits."""
+
+    def __init__(self, source: Any, control: Control, observers: list[Observer]) -> None:
+        self.source, self.control, self.observers = source, control, observers
+        self.began = time.perf_counter()
+        self.jobs: list[Job] = []
+        self.outcomes: list[Outcome] = []
+        self.iterations: list[int] = []
+        self.floors: list[float] = []
+        self.passes = 0.0
+        self.plan: dict[str, Any] = {}
+        self.extras: list[dict[str, Any]] = []
+
+    def _limits(self) -> Limits:
+        control = self.control
+        left = None
+        if control.max_time is not None:
+            left = max(control.max_time - (time.perf_counter() - self.began), 0.0)
+        stopped = bool(self.outcomes) and self.outcomes[-1].certificate.status is Status.INTERRUPTED
+        return Limits(control.tol, 0 if stopped else control.max_iter, left)
+
+    def one(self, job: Job) -> None:
+        """Problem, plan, run, certificate."""
+        control = self.control
+        problem = make_problem(self.source, job, control.fit_intercept)
+        null = null_value(job)
+        if not math.isfinite(null):
+            raise DataError(
+                f"y: the loss '{job.loss.name}' of these targets at score 0 is {null}, not a finite number. "
+                "Scale the target, or remove its extreme values."
+            )
+        warm = job.start is not None and bool(np.any(job.start))
+        plan = choose(problem, control.solver, warm=warm, options=control.options or None)
+        start = plan.start(job.start if warm else None)
+
+        def judge(w: FloatArray, status: Status, reason: str, dual: FloatArray | None) -> Certificate:
+            return certify(problem, w, tol=control.tol, status=status, reason=reason, null_value=null, dual=dual)
+
+        title = f"{control.name} {job.label}".strip()
+        outcome = run(
+            plan.solver,
+            plan.problem,
+            start,
+            limits=self._limits(),
+            certify=judge,
+            null_value=null,
+            observers=self.observers,
+            info={"title": title, "solver": plan.name},
+        )
+        moved = outcome.iterations == 0 and not np.array_equal(plan.problem.weights(start), outcome.w)
+        self.jobs.append(job)
+        self.outcomes.append(outcome)
+        self.iterations.append(1 if moved else outcome.iterations)  # a direct method is one round
+        self.floors.append(FLOOR * abs(null))
+        self.passes += float(problem.passes)
+        self.extras.append(dict(getattr(plan.solver, "facts", {})))
+        if not self.plan:
+            self.plan = {"name": plan.name, "why": plan.why, "expected": plan.expected, "options": control.options}
+        notes = list(dict.fromkeys([*self.plan.get("notes", []), *self.source.notes, *outcome.notes]))
+        self.plan["notes"] = notes
+
+    def solution(self) -> Solution:
+        """Everything, added up."""
+        source, k = self.source, len(self.jobs)
+        n, d = source.shape
+        outputs = k if k > 1 else self.jobs[0].n_outputs
+        certificates = [outcome.certificate for outcome in self.outcomes]
+        seconds = {name: sum(outcome.seconds[name] for outcome in self.outcomes) for name in ("solve", "certify")}
+        return Solution(
+            weights=[outcome.w for outcome in self.outcomes],
+            certificate=combine(certificates, [job.label for job in self.jobs]),
+            certificates=certificates,
+            histories=[outcome.history for outcome in self.outcomes],
+            iterations=self.iterations,
+            passes=self.passes,
+            data={
+                "n_samples": n,
+                "n_features": d,
+                "n_outputs": outputs,
+                "nnz": int(source.nnz),
+                "density": float(source.nnz) / max(1, n * d),
+                "dtype": str(source.dtype),
+                "kind": source.kind,
+                "bytes": int(source.nbytes),
+            },
+            solver=self.plan,
+            seconds=seconds,
+            extras=self.extras,
+        )
+
+
+_SEVERITY = (
+    Status.CERTIFIED,
+    Status.APPROXIMATE,
+    Status.STALLED,
+    Status.BUDGET,
+    Status.ILL_POSED,
+    Status.DIVERGED,
+    Status.INTERRUPTED,
+)
+
+
+def combine(certificates: Sequence[Certificate], labels: Sequence[str]) -> Certificate:
+    """One certificate for independent problems.
+
+    The objective is their sum, so values, primal and dual add up.  ``relative`` is the worst one: each problem
+    is proven to at least that.  Status and reason are those of the worst problem.
+    """
+    if len(certificates) == 1:
+        return certificates[0]
+    worst = max(
+        range(len(certificates)),
+        key=lambda i: (
+            not certificates[i].passed,
+            _SEVERITY.index(certificates[i].status),
+            certificates[i].relative if not math.isnan(certificates[i].relative) else math.inf,
+        ),
+    )
+    chosen = certificates[worst]
+    same = all(c.bounds == chosen.bounds for c in certificates)
+    evidence = dict(chosen.evidence)
+    evidence["outputs"] = [
+        {"label": label, "value": c.value, "relative": c.relative, "passed": c.passed, "status": str(c.status)}
+        for label, c in zip(labels, certificates, strict=True)
+    ]
+    return Certificate(
+        kind=chosen.kind,
+        value=math.fsum(c.value for c in certificates) if same else chosen.value,
+        relative=max(c.relative for c in certificates) if same else chosen.relative,
+        tol=chosen.tol,
+        passed=all(c.passed for c in certificates),
+        bounds=chosen.bounds,
+        primal=math.fsum(c.primal for c in certificates),
+        dual=sum(c.dual for c in certificates),
+        status=chosen.status,
+        reason=f"{labels[worst]}: {chosen.reason}" if labels[worst] else chosen.reason,
+        fallbacks=tuple(dict.fromkeys(line for c in certificates for line in c.fallbacks)),
+        evidence=evidence,
+    )

@@ -1,0 +1,330 @@
+"""Any loss, any penalty, any solver: the general classifier and the general regressor.
+
+They cover every generalised linear model of the link table in `steepest.estimators.links`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+
+from steepest.estimators.classification import LinearClassification
+from steepest.estimators.parameters import ANYTHING, Rules, real
+from steepest.estimators.regression import LinearRegressionBase
+from steepest.estimators.solvers import SOLVER, own_name
+from steepest.exceptions import DataError, IncompatibleError, InvalidParameterError
+from steepest.losses.registry import VECTOR_LOSSES, get_loss
+from steepest.penalties import get_penalty
+from steepest.protocols import FloatArray
+
+_RULES: dict[str, Rules] = {
+    "loss": (ANYTHING,),  # the registry names what it knows
+    "penalty": (ANYTHING,),
+    "alpha": (real(0, closed="left"),),
+    "l1_ratio": (real(0, 1, closed="both"),),
+    "solver": SOLVER,
+}
+
+
+def _trainable(loss: Any) -> Any:
+    value = get_loss(loss)
+    if not type(value).trainable:
+        raise IncompatibleError(
+            f"loss: '{value.name}' is for evaluation only, its slope is zero almost everywhere. "
+            "Use a convex loss above it, 'hinge' or 'logistic'."
+        )
+    return value
+
+
+def _penalty(penalty: Any, alpha: float, l1_ratio: float) -> Any:
+    value = get_penalty(penalty, float(alpha), float(l1_ratio))
+    return get_penalty("none") if isinstance(penalty, str | None) and alpha == 0.0 else value
+
+
+def _has_probabilities(estimator: Any) -> bool:
+    link = type(get_loss(estimator.loss)).link
+    if link not in ("logistic", "softmax"):
+        raise AttributeError(
+            f"predict_proba: the loss {estimator.loss!r} has the link '{link}', which gives no probabilities. "
+            "Use 'logistic' or 'softmax'."
+        )
+    return True
+
+
+class LinearClassifier(LinearClassification):
+    """A linear classifier with any loss, penalty and solver.
+
+    ::
+
+        P(w, b) = (1/S) sum_i s_i loss(x_i.w + b, y_i) + alpha R(w),     S = sum s_i
+
+    with ``R(w) = |w|_2^2 / 2``, ``|w|_1``, or ``l1_ratio |w|_1 + (1 - l1_ratio) |w|_2^2 / 2``.  A loss of one score
+    sees y in {-1, +1} (in {0, 1} where its targets are "unit"), and more than two classes one-vs-rest; "softmax"
+    has a score for each class.
+
+    Parameters
+    ----------
+    loss : str or loss value, default="logistic"
+    penalty : {"l2", "l1", "elasticnet", "none"}, None or a penalty value, default="l2"
+    alpha : float, default=1e-4
+        Strength, for the mean loss.
+    l1_ratio : float in [0, 1], default=0.5
+        Used by "elasticnet".
+    fit_intercept : bool, default=True
+        The intercept is not penalised.
+    solver : str, default="auto"
+    tol : float, default=1e-4
+        Relative suboptimality that the certificate must prove.
+    max_iter : int or None, default=10000
+    max_time : float or None, default=None
+        Seconds.
+    class_weight : dict, "balanced" or None
+    n_jobs : int or None, default=None
+    random_state : int, RandomState or None
+    warm_start : bool, default=False
+    verbose : int, default=0
+    on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+
+    Attributes
+    ----------
+    classes_ : array of shape (k,)
+    coef_ : array of shape (1, d) or (k, d)
+    intercept_ : array of shape (1,) or (k,)
+    n_iter_ : array of int
+    certificate_, history_, fit_record_, objective_
+        See `LogisticRegression`.
+
+    Examples
+    --------
+    >>> from steepest import LinearClassifier
+    >>> model = LinearClassifier("squared_hinge").fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    >>> model.predict([[0.2], [2.9]])
+    array([0, 1])
+    """
+
+    _rules: ClassVar[dict[str, Rules]] = _RULES
+
+    def __init__(
+        self,
+        loss: Any = "logistic",
+        *,
+        penalty: Any = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        solver: str = "auto",
+        tol: float = 1e-4,
+        max_iter: int | None = 10_000,
+        max_time: float | None = None,
+        class_weight: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        on_unconverged: str = "warn",
+    ) -> None:
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.on_unconverged = on_unconverged
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Minimise the objective and certify the result.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,)
+            Labels: integers, booleans or strings.
+        sample_weight : array-like of shape (n,), optional
+            0 counts a row as absent, k as k rows.
+        """
+        began = time.perf_counter()
+        self._check_parameters()
+        loss = _trainable(self.loss)
+        if type(loss).targets == "nonnegative":
+            raise IncompatibleError(f"loss: '{loss.name}' is for counts, not for classes. Use LinearRegressor.")
+        penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
+        X, labels, weights = self._encode(X, y, sample_weight)
+        d = X.shape[1]
+        jobs = self._jobs(loss, penalty, labels, weights.p, d)
+        control = self._control(own_name(self.solver))
+        solution = self._run(X, jobs, control, began, weights.total, weights.raw is not None)
+        self.classes_ = labels.classes
+        self.coef_, self.intercept_ = self._split(solution, d, jobs[0].n_outputs, control.fit_intercept)
+        self.n_iter_ = np.array(solution.iterations, dtype=np.int32)
+        self._conclude()
+        return self
+
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Probabilities of the classes, (n, k), for losses whose link gives them.
+
+        One-vs-rest probabilities are divided by their sum.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        """
+        return self._probabilities(X, type(get_loss(self.loss)).link)
+
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """Logarithms of the probabilities, (n, k).
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        """
+        return self._log_probabilities(X, type(get_loss(self.loss)).link)
+
+
+class LinearRegressor(LinearRegressionBase):
+    """A linear regressor with any loss, penalty and solver; predictions go through the link of the loss.
+
+    ::
+
+        P(w, b) = (1/S) sum_i s_i loss(x_i.w + b, y_i) + alpha R(w),     S = sum s_i
+
+    with R as in `LinearClassifier`.  "squared", "huber", "quantile", "absolute", "epsilon_insensitive" predict the
+    score itself, "poisson" ``exp(z)`` for counts, "bernoulli" ``1 / (1 + exp(-z))`` for shares in [0, 1].
+
+    Parameters
+    ----------
+    loss : str or loss value, default="squared"
+        A value carries its parameters: ``Quantile(0.9)``, ``Huber(2.0)``.
+    penalty : {"l2", "l1", "elasticnet", "none"}, None or a penalty value, default="l2"
+    alpha : float, default=1e-4
+        Strength, for the mean loss.
+    l1_ratio : float in [0, 1], default=0.5
+        Used by "elasticnet".
+    fit_intercept : bool, default=True
+        The intercept is not penalised.
+    solver : str, default="auto"
+    tol : float, default=1e-4
+        Relative suboptimality that the certificate must prove.
+    max_iter : int or None, default=10000
+    max_time : float or None, default=None
+        Seconds.
+    n_jobs : int or None, default=None
+    random_state : int, RandomState or None
+    warm_start : bool, default=False
+    verbose : int, default=0
+    on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+
+    Attributes
+    ----------
+    coef_ : array of shape (d,)
+    intercept_ : float
+    n_iter_ : int
+    certificate_, history_, fit_record_, objective_
+        See `LogisticRegression`.
+
+    Examples
+    --------
+    >>> from steepest import LinearRegressor
+    >>> from steepest.losses import Huber
+    >>> y = [0.0, 1.0, 2.0, 3.0, 40.0]
+    >>> model = LinearRegressor(Huber(0.5), alpha=0.0).fit([[0.0], [1.0], [2.0], [3.0], [4.0]], y)
+    >>> bool(model.predict([[4.0]])[0] < 8.0)
+    True
+    """
+
+    _rules: ClassVar[dict[str, Rules]] = _RULES
+    _multi_output = False
+
+    def __init__(
+        self,
+        loss: Any = "squared",
+        *,
+        penalty: Any = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        solver: str = "auto",
+        tol: float = 1e-4,
+        max_iter: int | None = 10_000,
+        max_time: float | None = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        on_unconverged: str = "warn",
+    ) -> None:
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.on_unconverged = on_unconverged
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Minimise the objective and certify the result.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), optional
+            0 counts a row as absent, k as k rows.
+        """
+        began = time.perf_counter()
+        self._check_parameters()
+        loss = _trainable(self.loss)
+        targets = type(loss).targets
+        if type(loss) in VECTOR_LOSSES.values() or targets in ("sign", "class"):
+            raise IncompatibleError(f"loss: '{loss.name}' is for classes, not for numbers. Use LinearClassifier.")
+        penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
+        data = self._encode(X, y, sample_weight)
+        _check_range(data.Y[0], loss.name, targets)
+        control = self._control(own_name(self.solver))
+        jobs = self._jobs(data, loss, [penalty])
+        weights = data.weights
+        solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
+        self._keep(solution, data, control.fit_intercept)
+        self.n_iter_ = solution.iterations[0]
+        self._conclude()
+        return self
+
+    @property
+    def _link(self) -> str:  # type: ignore[override]
+        return str(type(get_loss(self.loss)).link)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        try:
+            targets = type(get_loss(self.loss)).targets
+        except InvalidParameterError:  # tags must be there before parameters are checked
+            return tags
+        tags.target_tags.positive_only = targets in ("nonnegative", "unit")
+        return tags
+
+
+def _check_range(y: FloatArray, name: str, targets: str) -> None:
+    low, high = float(y.min()), float(y.max())
+    if targets in ("nonnegative", "unit") and low < 0.0:
+        raise DataError(f"y: the loss '{name}' takes targets >= 0, got {low:g}. Use another loss, or shift the target.")
+    if targets == "unit" and high > 1.0:
+        raise DataError(f"y: the loss '{name}' takes targets in [0, 1], got {high:g}. Divide by the largest.")

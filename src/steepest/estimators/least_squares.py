@@ -1,0 +1,265 @@
+"""Least squares, plain and with an l2 penalty, with scikit-learn's parameters and their meanings."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from steepest.estimators.noise import Noise, estimate_noise
+from steepest.estimators.parameters import BOOL, Rule, Rules, real
+from steepest.estimators.regression import NOT_POSITIVE, LinearRegressionBase
+from steepest.estimators.solvers import SOLVER, own_name
+from steepest.exceptions import InvalidParameterError
+from steepest.losses.registry import get_loss
+from steepest.penalties import L2, NoPenalty
+from steepest.protocols import FloatArray
+
+
+class LinearRegression(LinearRegressionBase):
+    """Ordinary least squares with a certificate, a noise estimate and predictions with a standard deviation.
+
+    ::
+
+        P(w, b) = (1/S) sum_i s_i (x_i.w + b - y_i)^2 / 2,     S = sum s_i
+
+    Where the minimiser is not unique, that of least ``|w|``.  Several targets are independent problems.
+
+    In the Gaussian view ``y = x.w + b + noise`` the noise has the unbiased variance estimate
+    ``sigma^2 = sum s_i r_i^2 / (S - rank)``, where a weight of k counts as k rows; a new observation at x has the
+    standard deviation ``sigma sqrt(1 + 1/S + (x - m)^T (X_c^T diag(s) X_c)^+ (x - m))`` with m the mean row
+    (without intercept: uncentred, and no 1/S).
+
+    Parameters
+    ----------
+    fit_intercept : bool, default=True
+    copy_X : bool, default=True
+        Accepted; X is never written to.
+    tol : float, default=1e-4
+        Relative suboptimality that the certificate must prove.
+    n_jobs : int or None, default=None
+        Threads.
+    positive : False
+        Coefficients of one sign are not offered.
+    solver : str, default="auto"
+    max_iter : int or None, default=None
+    max_time : float or None, default=None
+    verbose : int, default=0
+    on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+
+    Attributes
+    ----------
+    coef_ : array of shape (d,) or (t, d)
+    intercept_ : float or array of shape (t,)
+    sigma_ : float or array of shape (t,)
+        Standard deviation of the noise; nan where no degrees of freedom are left.
+    rank_ : int
+        Rank of the (centred) rows, the intercept not counted.
+    n_iter_ : int or list of int
+    certificate_, history_, fit_record_, objective_
+        See `LogisticRegression`.
+
+    Examples
+    --------
+    >>> from steepest import LinearRegression
+    >>> model = LinearRegression().fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.5])
+    >>> model.coef_.round(3), round(model.sigma_, 3)
+    (array([2.15]), 0.194)
+    >>> mean, std = model.predict([[1.5]], return_std=True)
+    >>> mean.round(3), std.round(3)
+    (array([4.125]), array([0.217]))
+    """
+
+    _rules: ClassVar[dict[str, Rules]] = {"positive": (NOT_POSITIVE,), "solver": SOLVER}
+    _noise: Noise
+
+    def __init__(
+        self,
+        *,
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        tol: float = 1e-4,
+        n_jobs: int | None = None,
+        positive: bool = False,
+        solver: str = "auto",
+        max_iter: int | None = None,
+        max_time: float | None = None,
+        verbose: int = 0,
+        on_unconverged: str = "warn",
+    ) -> None:
+        self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
+        self.tol = tol
+        self.n_jobs = n_jobs
+        self.positive = positive
+        self.solver = solver
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.verbose = verbose
+        self.on_unconverged = on_unconverged
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Minimise the objective and certify the result.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, t)
+        sample_weight : array-like of shape (n,), optional
+            0 counts a row as absent, k as k rows.
+        """
+        began = time.perf_counter()
+        self._check_parameters()
+        data = self._encode(X, y, sample_weight)
+        control = self._control(own_name(self.solver))
+        jobs = self._jobs(data, get_loss("squared"), [NoPenalty()] * len(data.Y))
+        weights = data.weights
+        solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
+        self._keep(solution, data, control.fit_intercept)
+        self._noise = estimate_noise(data.X, weights, [c.primal for c in solution.certificates], control.fit_intercept)
+        sigma = self._noise.sigma
+        self.sigma_ = sigma if data.many else float(sigma[0])
+        self.rank_ = self._noise.rank
+        self.n_iter_ = solution.iterations if data.many else solution.iterations[0]
+        self._conclude()
+        return self
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Predictions, and the standard deviation of a new observation where it is asked for.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        return_std : bool
+            True returns ``(mean, std)``, both of the shape that y had.
+        """
+        mean = super().predict(X)
+        if not return_std:
+            return mean
+        return mean, self._noise.deviation(X, mean)
+
+
+class Ridge(LinearRegressionBase):
+    """Least squares with an l2 penalty, with a certificate.
+
+    ::
+
+        P(w, b) = (1/S) sum_i s_i (x_i.w + b - y_i)^2 / 2 + (alpha/S) |w|^2 / 2,     S = sum s_i
+
+    This is scikit-learn's ``sum s_i (y_i - x_i.w - b)^2 + alpha |w|^2`` over ``2 S``.  The intercept is not
+    penalised.  Several targets are independent problems.
+
+    Parameters
+    ----------
+    alpha : float or array of shape (t,), default=1.0
+        Strength, at least 0; an array has one strength a target.
+    fit_intercept : bool, default=True
+    copy_X : bool, default=True
+        Accepted; X is never written to.
+    max_iter : int or None, default=None
+        Rounds of an iterative solver.
+    tol : float, default=1e-4
+        Relative suboptimality that the certificate must prove.
+    solver : str, default="auto"
+        scikit-learn's names mean the nearest solver here.
+    positive : False
+        Coefficients of one sign are not offered.
+    random_state : int, RandomState or None
+        Not used by the deterministic solvers.
+    n_jobs : int or None, default=None
+    max_time : float or None, default=None
+    verbose : int, default=0
+    on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+
+    Attributes
+    ----------
+    coef_ : array of shape (d,) or (t, d)
+    intercept_ : float or array of shape (t,)
+    n_iter_ : int or list of int
+    certificate_, history_, fit_record_, objective_
+        See `LogisticRegression`.
+
+    Examples
+    --------
+    >>> from steepest import Ridge
+    >>> model = Ridge(alpha=1.0).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+    >>> model.coef_.round(4), round(model.intercept_, 4), model.certificate_.passed
+    (array([0.6667]), 0.3333, True)
+    """
+
+    _rules: ClassVar[dict[str, Rules]] = {
+        "alpha": (
+            real(0, closed="left"),
+            Rule("an array of them", lambda v: np.ndim(v) == 1 and np.asarray(v).dtype.kind in "fiu"),
+        ),
+        "positive": (NOT_POSITIVE,),
+        "solver": SOLVER,
+        "copy_X": (BOOL,),
+    }
+
+    def __init__(
+        self,
+        alpha: Any = 1.0,
+        *,
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        max_iter: int | None = None,
+        tol: float = 1e-4,
+        solver: str = "auto",
+        positive: bool = False,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        max_time: float | None = None,
+        verbose: int = 0,
+        on_unconverged: str = "warn",
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
+        self.max_iter = max_iter
+        self.tol = tol
+        self.solver = solver
+        self.positive = positive
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.max_time = max_time
+        self.verbose = verbose
+        self.on_unconverged = on_unconverged
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Minimise the objective and certify the result.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, t)
+        sample_weight : array-like of shape (n,), optional
+            0 counts a row as absent, k as k rows.
+        """
+        began = time.perf_counter()
+        self._check_parameters()
+        data = self._encode(X, y, sample_weight)
+        weights = data.weights
+        penalties = [L2(a / weights.total) if a > 0.0 else NoPenalty() for a in self._strengths(len(data.Y))]
+        control = self._control(own_name(self.solver))
+        jobs = self._jobs(data, get_loss("squared"), penalties)
+        solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
+        self._keep(solution, data, control.fit_intercept)
+        self.n_iter_ = solution.iterations if data.many else solution.iterations[0]
+        self._conclude()
+        return self
+
+    def _strengths(self, targets: int) -> FloatArray:
+        alphas = np.asarray(self.alpha, dtype=np.float64)
+        if not np.isfinite(alphas).all() or (alphas < 0.0).any():
+            raise InvalidParameterError(
+                f"The 'alpha' parameter of Ridge must be a float in the range [0, {math.inf}) or an array of them. "
+                f"Got {self.alpha!r} instead."
+            )
+        if alphas.ndim and len(alphas) not in (1, targets):
+            raise InvalidParameterError(
+                f"alpha: expected one strength or one for each of the {targets} targets, got {len(alphas)}."
+            )
+        return np.broadcast_to(alphas, (targets,))

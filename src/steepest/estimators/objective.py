@@ -1,0 +1,64 @@
+"""The exact function that a fit minimises, as a line of text with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_FORMULAS: dict[str, Callable[[Any], str]] = {
+    "squared": lambda q: "1/2 (z_i - y_i)^2",
+    "absolute": lambda q: "|z_i - y_i|",
+    "logistic": lambda q: "log(1 + exp(-y_i z_i))",
+    "bernoulli": lambda q: "(log(1 + exp(z_i)) - y_i z_i)",
+    "hinge": lambda q: "max(0, 1 - y_i z_i)",
+    "squared_hinge": lambda q: "max(0, 1 - y_i z_i)^2",
+    "exponential": lambda q: "exp(-y_i z_i)",
+    "perceptron": lambda q: "max(0, -y_i z_i)",
+    "poisson": lambda q: "(exp(z_i) - y_i z_i)",
+    "softmax": lambda q: "(log sum_j exp(z_ij) - z_i,y_i)",
+}
+
+
+def _loss_term(loss: Any) -> str:
+    if loss.name in _FORMULAS:
+        return _FORMULAS[loss.name](loss)
+    fields = ", ".join(f"{name}={value:g}" for name, value in zip(loss._fields, loss, strict=True))
+    return f"{loss.name}(z_i, y_i{'; ' + fields if fields else ''})"
+
+
+def _penalty_term(penalty: Any, letter: str) -> str:
+    parts = []
+    if penalty.l1 > 0.0:
+        parts.append(f"{penalty.l1:.6g} |{letter}|_1")
+    if penalty.l2 > 0.0:
+        parts.append(f"{penalty.l2:.6g}/2 |{letter}|_2^2")
+    return "".join(f" + {part}" for part in parts)
+
+
+def describe(loss: Any, penalty: Any, *, total: float, weighted: bool, intercept: bool, n_outputs: int = 1) -> str:
+    """The objective as text.
+
+    Parameters
+    ----------
+    loss, penalty
+        The values that the problem holds.
+    total : float
+        Sum of the weights, n where there are none.
+    weighted : bool
+        Whether weights differ from one.
+    intercept : bool
+    n_outputs : int
+        Scores a row of a vector loss.
+
+    Examples
+    --------
+    >>> from steepest.losses import Logistic
+    >>> from steepest.penalties import L2
+    >>> describe(Logistic(), L2(0.5), total=100.0, weighted=False, intercept=True)
+    'P(w, b) = (1/100) sum_i log(1 + exp(-y_i z_i)) + 0.5/2 |w|_2^2,  z_i = x_i.w + b'
+    """
+    letter = "W" if n_outputs > 1 else "w"
+    argument = f"{letter}, b" if intercept else letter
+    score = f"z_i = x_i{' W' if n_outputs > 1 else '.w'}{' + b' if intercept else ''}"
+    mean = f"(1/{total:.10g}) sum_i {'s_i ' if weighted else ''}"
+    return f"P({argument}) = {mean}{_loss_term(loss)}{_penalty_term(penalty, letter)},  {score}"

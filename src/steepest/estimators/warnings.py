@@ -1,0 +1,46 @@
+"""The warning that a fit was not certified, and what to do about it."""
+
+from __future__ import annotations
+
+from sklearn.exceptions import ConvergenceWarning as _ConvergenceWarning
+
+from steepest.protocols import Certificate, Status
+
+
+class ConvergenceWarning(_ConvergenceWarning):  # type: ignore[misc]
+    """A fit that ended without the proof that was asked for; the text has the gap, the reason and a cure.
+
+    It is a subclass of scikit-learn's, so filters written for that one work.
+    """
+
+
+_CURES: dict[Status, str] = {
+    Status.BUDGET: "Raise the limit, loosen tol, or go on from here with warm_start=True.",
+    Status.INTERRUPTED: "The best parameters so far are kept; warm_start=True goes on from them.",
+    Status.STALLED: "Rounding or scaling stops progress: scale the features, strengthen the penalty, or "
+    "accept this gap by a larger tol.",
+    Status.DIVERGED: "Scale the features and the target, or use solver='auto'.",
+    Status.ILL_POSED: "There is no minimiser: add a penalty (a smaller C, a larger alpha), or drop the separating "
+    "features.",
+    Status.APPROXIMATE: "This problem offers no tighter proof: add an l2 penalty, use a loss with a known conjugate, "
+    "or silence this with on_unconverged='ignore'.",
+}
+
+
+def sentence(name: str, certificate: Certificate) -> str:
+    """What was proven, what was asked, why it ended, and a cure.
+
+    Parameters
+    ----------
+    name : str
+        The estimator's class name.
+    certificate : Certificate
+    """
+    if certificate.bounds == "suboptimality":
+        proven = f"proven relative gap {certificate.relative:.3g}, asked tol={certificate.tol:g}"
+    elif certificate.bounds == "stationarity":
+        proven = f"gradient norm {certificate.value:.3g}; no bound on the objective is proven (tol={certificate.tol:g})"
+    else:
+        proven = f"nothing is proven (tol={certificate.tol:g})"
+    cure = _CURES.get(certificate.status, _CURES[Status.STALLED])
+    return f"{name} is not certified: {proven}. Status '{certificate.status}': {certificate.reason.rstrip('.')}. {cure}"
