@@ -1,0 +1,175 @@
+"""Duality gaps: lower bounds of the optimum from a dual point, by weak duality.
+
+With ``c = X^T p u`` and, where there is an intercept, ``sum p u = 0``::
+
+    P* >= D(u) = - sum_i p_i loss*(u_i, y_i) - penalty*(-c)
+
+    P(w) - D(u) = sum_i p_i [loss(z_i) + loss*(u_i) - u_i z_i]  +  sum_j [pen(w_j) + pen*(-c_j) + w_j c_j]
+
+Both sums are of numbers that are never negative, and each is computed as it stands: nothing cancels, so a gap
+keeps its digits far below the rounding of P.  At the slopes ``u = loss'(z)`` the first sum is zero, and for a pure
+l2 penalty the second is ``|grad|^2 / (2 l2)``.
+
+Sources: Rockafellar, Convex Analysis (1970), sections 12 and 31; Mairal (2010), thesis, appendix D, for the scaled
+point of an l1 penalty.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from steepest.certify.balance import Balanced, balanced, repaired_simplex, shrunk
+from steepest.kernels import fenchel
+from steepest.protocols import Evaluation, FloatArray
+
+_EPS = 2.0**-52
+
+
+class Gap(NamedTuple):
+    """``value >= P - P*`` by the dual point ``scale * slopes``."""
+
+    value: float
+    slopes: FloatArray
+    scale: float
+    fenchel_used: bool  # False: no conjugate was needed, the slopes alone prove it
+
+
+def fenchel_sum(problem: Any, z: FloatArray, u: FloatArray, s: float = 1.0) -> tuple[float, float, int]:
+    """``(sum p [loss + loss*(s u) - s u z], the size of its terms, a row that breaks equality or -1)``: O(n k)."""
+    function: Any = fenchel.fenchel if z.ndim == 1 else fenchel.fenchel_many
+    parts = problem.source.pool.map(
+        lambda r: function(problem.loss, z, u, s, problem.y, problem.p, r[0], r[1]), problem.source.shards
+    )
+    rows = [part[2] for part in parts if part[2] >= 0]
+    return sum(part[0] for part in parts), sum(part[1] for part in parts), rows[0] if rows else -1
+
+
+def penalty_gap(w: FloatArray, c: FloatArray, l1: float, l2: float) -> float:
+    """``sum_j pen(w_j) + pen*(-c_j) + w_j c_j`` for ``l1 |w| + l2/2 w^2``, every term written without cancellation.
+
+    With ``e = [|c| - l1]_+``: ``(l2 |w| - e)^2 / (2 l2)`` where w and -c agree in sign and e > 0, else
+    ``|w| (l1 + sign(w) c) + l2/2 w^2 + e^2 / (2 l2)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> penalty_gap(np.array([1.0, 0.0]), np.array([-2.5, 0.25]), 0.5, 2.0)
+    0.0
+    """
+    if l1 == 0.0:
+        if l2 == 0.0:
+            return 0.0 if not np.any(c) else math.inf
+        g = c + l2 * w
+        return float(g @ g) / (2.0 * l2)
+    size = np.abs(w)
+    plain = np.maximum(size * l1 + w * c, 0.0)
+    excess = np.maximum(np.abs(c) - l1, 0.0)
+    if l2 == 0.0:
+        # a point scaled onto the boundary may stand a few units outside
+        return float(plain.sum()) if float(excess.max(initial=0.0)) <= 4.0 * _EPS * l1 else math.inf
+    agree = (excess > 0.0) & (w * c <= 0.0)
+    squares = np.where(agree, l2 * size - excess, 0.0)
+    rest = np.where(agree, 0.0, plain + 0.5 * l2 * w * w + excess * excess / (2.0 * l2))
+    return float(squares @ squares) / (2.0 * l2) + float(rest.sum())
+
+
+def scales_for(c: FloatArray, l1: float, l2: float) -> list[float]:
+    """Factors of the dual point worth trying: into the box ``|c| <= l1``, and 1 where that is allowed as well."""
+    if l1 == 0.0:
+        return [1.0] if l2 > 0.0 else [0.0]
+    most = float(np.abs(c).max(initial=0.0))
+    inside = 1.0 if most <= l1 else l1 / most * (1.0 - 4.0 * _EPS)
+    return [inside, 1.0] if l2 > 0.0 and inside < 1.0 else [inside]
+
+
+def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
+    """The best gap among the scalings of a dual point with ``c = X^T p u``."""
+    l1, l2, m = problem.traits.l1, problem.traits.l2, problem.layout.n_weights
+    w, tail = at.w[:m], at.w[m:]
+    reach = 2.0 * point.imbalance * (float(np.abs(tail + point.shift).max(initial=0.0)) + 1.0) if len(tail) else 0.0
+    best = Gap(math.inf, point.slopes, 0.0, False)
+    for s in scales_for(c, l1, l2):
+        free = s == 1.0 and point.exact
+        if free:
+            loss_part = point.drop
+        elif not problem.traits.has_conjugate:
+            continue
+        else:
+            loss_part, size, _ = fenchel_sum(problem, at.scores, point.slopes, s)
+            loss_part += 4.0 * _EPS * size
+        value = loss_part + penalty_gap(w, s * c, l1, l2) + s * reach
+        if value < best.value:
+            best = Gap(value, point.slopes, s, not free)
+    return best
+
+
+def duality_gap(problem: Any, at: Evaluation) -> Gap | None:
+    """The gap at the slopes of ``at``, for a convex loss and an l1, l2 or mixed penalty; None where there is none.
+
+    Cost: O(n k + d k), no product with X, where there is no intercept or it is at its optimum up to rounding;
+    else half a pass.
+    """
+    layout, l2 = problem.layout, problem.traits.l2
+    m = layout.n_weights
+    if layout.intercept:
+        found = balanced(problem, at)
+        if found is None:
+            return None
+        point = found
+    else:
+        point = Balanced(at.slopes, np.zeros(0), 0.0, True, 0.0, True)
+    if point.same:
+        c = at.gradient[:m] - l2 * at.w[:m] if l2 else at.gradient[:m]
+    else:
+        c = _products(problem, point.slopes)
+    if not np.all(np.isfinite(c)):
+        return None
+    return gap_at(problem, at, point, c)
+
+
+def gap_of_proposal(problem: Any, at: Evaluation, dual: Any) -> Gap | None:
+    """The gap at a dual point that a solver proposes, in the units of slopes; it need not be feasible.
+
+    Rows outside the domain of the conjugate take the slope instead, the balance of an intercept is repaired by
+    scaling, and the products with X are recomputed: half a pass.
+    """
+    u = np.array(dual, dtype=np.float64, copy=True)
+    if u.shape != at.slopes.shape or not problem.traits.has_conjugate:
+        return None
+    values = np.empty(len(u))
+    function: Any = fenchel.conjugates if u.ndim == 1 else fenchel.conjugates_many
+    function(problem.loss, u, problem.y, values)
+    outside = ~np.isfinite(values)
+    u[outside] = at.slopes[outside]
+    imbalance = 0.0
+    k = problem.layout.n_outputs
+    if problem.layout.intercept:
+        if k == 1:
+            u = shrunk(u, problem.p)
+        elif problem.loss.link == "softmax":
+            u = repaired_simplex(u, problem.probabilities(at) - at.slopes, problem.p)
+        else:
+            return None
+        imbalance = float(np.abs(problem.p @ u).sum())
+    c = _products(problem, u)
+    if not np.all(np.isfinite(c)):
+        return None
+    return gap_at(problem, at, Balanced(u, np.zeros(k), imbalance, False, 0.0), c)
+
+
+def gap_at_zero(problem: Any, at: Evaluation) -> Gap | None:
+    """The gap at u = 0: the objective above the sum of the least losses; what an exact fit is proven by.  O(n k)."""
+    if not problem.traits.has_conjugate:
+        return None
+    u = np.zeros_like(at.slopes)
+    loss_part, size, _ = fenchel_sum(problem, at.scores, u, 1.0)
+    return Gap(loss_part + 2.0 * _EPS * size + problem.penalty_value(at.w), u, 1.0, True)
+
+
+def _products(problem: Any, u: FloatArray) -> FloatArray:
+    c, _ = problem.source.rmatvec(problem.p, u)
+    problem.passes += 0.5
+    return c.ravel()  # type: ignore[no-any-return]

@@ -1,0 +1,259 @@
+"""Bounds and verdicts from second derivatives, for problems that no duality gap reaches.
+
+**A proof without any penalty.**  Let ``|loss'''| <= R loss''``, ``H`` the Hessian at w, ``lam^2 = g' H^-1 g`` and
+``r = R max_i |[x_i, 1]|_{H^-1}``.  Along any v with ``v' H v = 1`` the function ``phi(t) = P(w + t v)`` has
+``|x_i v| <= r / R``, so ``phi''' >= -r phi''`` and ``phi''(t) >= exp(-r t)``.  Integrating twice, with
+``phi'(0) >= -lam``::
+
+    phi(t) - phi(0) >= -lam t + (exp(-r t) + r t - 1) / r^2,
+
+least at ``t = -ln(1 - lam r) / r`` where ``s = lam r < 1``.  Then a minimiser exists and
+
+    P(w) - P* <= [(1 - s) ln(1 - s) + s] / r^2 = lam^2 (1/2 + s/6 + s^2/12 + ...).
+
+For the squared loss R = 0 and the bound is exactly ``lam^2 / 2``.  For softmax the third derivative along v is
+bounded by the range of v over the classes, so the norm of x_i is replaced by that of x_i (e_a - e_b).
+
+Source of the idea: Bach (2010), Self-concordant analysis for logistic regression, Electron. J. Stat. 4.
+
+**A verdict without convexity.**  Gradient norm and smallest curvature tell a minimum to second order from a saddle
+and from a point that is not stationary.  They prove nothing about other minima.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
+
+from steepest.certify.curvature import flops, hessian
+from steepest.protocols import Evaluation, FloatArray
+
+_EPS = 2.0**-52
+SIZE = 2000  # parameters up to which a Hessian is formed for one score
+SIZE_MANY = 500  # the same for several scores
+WORK = 2e10  # multiply-adds up to which it is formed where nothing else can prove anything
+
+
+class LocalBound(NamedTuple):
+    """``value >= P - P*``, with the decrement lam and the product lam r that it rests on."""
+
+    value: float
+    decrement: float
+    product: float
+
+
+def applies(problem: Any, work: float = WORK) -> bool:
+    """Whether `local_bound` can be tried: convex, curvature, self-concordant, no l1, small enough."""
+    traits = problem.traits
+    smooth = traits.convex and traits.has_curvature and traits.l1 == 0.0
+    concordant = math.isfinite(problem.loss.self_concordance)
+    return smooth and concordant and _affordable(problem, work)
+
+
+def _affordable(problem: Any, work: float) -> bool:
+    k = problem.traits.n_outputs
+    if k > 1 and problem.loss.link != "softmax":
+        return False
+    return problem.size <= (SIZE if k == 1 else SIZE_MANY) and flops(problem) <= work
+
+
+def decrease(decrement: float, r: float) -> float:
+    """``[(1 - s) ln(1 - s) + s] / r^2`` with ``s = lam r``; inf for s >= 1.
+
+    Examples
+    --------
+    >>> decrease(0.5, 0.0), round(decrease(0.5, 1.0), 6)
+    (0.125, 0.153426)
+    """
+    s = decrement * r
+    if not s < 1.0:
+        return math.inf
+    if s < 0.05:  # the closed form cancels
+        series = sum(s**k / ((k + 1) * (k + 2)) for k in range(12))
+        return decrement * decrement * series
+    return ((1.0 - s) * math.log1p(-s) + s) / (r * r)
+
+
+def local_bound(problem: Any, at: Evaluation) -> LocalBound | None:
+    """The bound of the module's head; None where it does not hold or cannot be trusted to rounding.
+
+    Directions in which the data do not vary (collinear columns, a shift of all classes) are left out: the
+    objective is constant along them.  A direction of little curvature that the data do vary in is not, and where
+    rounding cannot tell the two apart there is no bound.
+
+    Cost: one Hessian and its eigenvalues; the rows' norms exactly only where a crude bound is not enough.
+    """
+    H = hessian(problem, at)
+    if not np.all(np.isfinite(H)):
+        return None
+    diagonal = np.diag(H)
+    alive = diagonal > 0.0
+    if not np.any(alive) or not _dead_columns_are_empty(problem, at, alive):
+        return None
+    scale = 1.0 / np.sqrt(diagonal[alive])  # makes rank, and so the bound, independent of units
+    values, vectors = np.linalg.eigh(H[np.ix_(alive, alive)] * scale * scale[:, None])
+    kept = values > 8.0 * len(values) * _EPS * float(values[-1])
+    directions = np.zeros((problem.size, len(values)))
+    directions[alive] = scale[:, None] * vectors
+    if not np.all(kept) and not _constant_along(problem, at, directions[:, ~kept]):
+        return None
+    basis = directions[:, kept] / np.sqrt(values[kept])
+    along = basis.T @ at.gradient
+    decrement = math.sqrt(float(along @ along))
+    R = float(problem.loss.self_concordance)
+    r = 0.0
+    if R > 0.0:
+        r = R * _crude_norm(problem, H)
+        if not decrement * r <= 0.5:
+            r = R * _row_norm(problem, basis)
+    return LocalBound(decrease(decrement, r), decrement, decrement * r)
+
+
+def _dead_columns_are_empty(problem: Any, at: Evaluation, alive: Any) -> bool:
+    """Whether parameters without curvature move no score of a row of positive weight."""
+    if np.all(alive):
+        return True
+    if np.any(at.gradient[~alive] != 0.0):
+        return False
+    signs = np.where(alive, 0.0, np.random.default_rng(0).uniform(1.0, 2.0, problem.size))
+    return not np.any(_scores(problem, signs[:, None])[problem.p > 0.0])
+
+
+def _constant_along(problem: Any, at: Evaluation, directions: FloatArray) -> bool:
+    """Whether the scores, and so the objective, do not change along directions that were found to be flat.
+
+    In the metric of the Hessian a unit direction moves scores by about ``1 / sqrt(sum p loss'')``.
+    """
+    spread = _scores(problem, directions)[problem.p > 0.0]
+    return bool(float(np.abs(spread).max(initial=0.0)) * math.sqrt(_curvature_scale(problem, at)) <= 1e-8)
+
+
+def _curvature_scale(problem: Any, at: Evaluation) -> float:
+    if problem.traits.n_outputs == 1:
+        return max(float(np.sum(problem.curvatures(at))), 1e-300)
+    q = problem.probabilities(at)
+    return max(float(problem.p @ np.sum(q * (1.0 - q), axis=1)), 1e-300)
+
+
+def _scores(problem: Any, V: FloatArray) -> FloatArray:
+    """Scores of the directions V, (size, r): (n, r), or (n, k r) centred over the classes."""
+    layout = problem.layout
+    d, k, r = layout.n_features, layout.n_outputs, V.shape[1]
+    head = np.ascontiguousarray(V[: d * k].reshape(d, k * r))
+    tail = V[d * k :].reshape(k * r) if layout.intercept else np.zeros(k * r)
+    Z = problem.source.matvec(head, np.ascontiguousarray(tail))
+    problem.passes += 0.5
+    if k > 1:
+        Z = Z.reshape(-1, k, r)
+        Z = (Z - Z.mean(axis=1, keepdims=True)).reshape(-1, k * r)
+    return Z  # type: ignore[no-any-return]
+
+
+def _crude_norm(problem: Any, H: FloatArray) -> float:
+    """``max_i |x_i| / sqrt(smallest eigenvalue of H)``, times sqrt 2 for a difference of classes; inf if singular."""
+    values = np.linalg.eigvalsh(H)
+    low = float(values[0]) - 8.0 * len(values) * _EPS * float(values[-1])
+    if not low > 0.0:
+        return math.inf
+    norms = problem.source.square_norms()[problem.p > 0.0]
+    problem.passes += 0.5
+    largest = float(norms.max(initial=0.0)) + (1.0 if problem.layout.intercept else 0.0)
+    return math.sqrt((1.0 if problem.traits.n_outputs == 1 else 2.0) * largest / low)
+
+
+def _row_norm(problem: Any, basis: FloatArray) -> float:
+    """``max_i |[x_i, 1]|_{H^-1}`` over rows of positive weight, with ``H^-1 = basis basis'``."""
+    n, k, r = problem.source.shape[0], problem.layout.n_outputs, basis.shape[1]
+    chunk = max(1, min(r, int(4e6 // max(1, n * k))))
+    total = np.zeros(n if k == 1 else (n, k, k))
+    for low in range(0, r, chunk):
+        part = basis[:, low : low + chunk]
+        Z = _scores(problem, part)
+        if k == 1:
+            total += np.einsum("ij,ij->i", Z, Z)
+        else:
+            T = Z.reshape(n, k, part.shape[1])
+            total += T @ T.transpose(0, 2, 1)
+    if k > 1:
+        own = np.einsum("iaa->ia", total)
+        total = np.max(own[:, :, None] + own[:, None, :] - 2.0 * total, axis=(1, 2))
+    return math.sqrt(max(float(total[problem.p > 0.0].max(initial=0.0)), 0.0)) * (1.0 + 1e-12)
+
+
+# ---------------------------------------------------------------------------------------- without convexity
+
+
+class Verdict(NamedTuple):
+    """What first and second derivatives say about a point.
+
+    ``name``: "minimum to second order", "saddle", "not stationary", or "stationary" where no curvature is known.
+    """
+
+    name: str
+    gradient_norm: float
+    smallest_curvature: float
+    predicted_decrease: float
+
+
+def subgradient(problem: Any, at: Evaluation) -> FloatArray:
+    """The gradient; with an l1 penalty, the subgradient of least norm."""
+    l1, m = problem.traits.l1, problem.layout.n_weights
+    if l1 == 0.0:
+        return at.gradient
+    g, w = at.gradient.copy(), at.w[:m]
+    head = g[:m]
+    g[:m] = np.where(w != 0.0, head + l1 * np.sign(w), np.sign(head) * np.maximum(np.abs(head) - l1, 0.0))
+    return g
+
+
+def stationarity(problem: Any, at: Evaluation, tol: float, floor: float, deep: bool = True) -> Verdict:
+    """Gradient norm and smallest curvature.
+
+    Stationary means that a step scaled by the curvature, ``|H|^-1 g``, promises a decrease of at most tol times
+    the objective.  Cost: a dense Hessian for small problems, else Lanczos: one pass a step, some tens of them.
+    """
+    g = subgradient(problem, at)
+    norm = float(np.linalg.norm(g))
+    traits = problem.traits
+    known = deep and traits.has_curvature and traits.l1 == 0.0
+    if known and _affordable(problem, 1e9) and problem.size <= SIZE_MANY:
+        values, vectors = np.linalg.eigh(hessian(problem, at))
+        largest = max(abs(float(values[0])), abs(float(values[-1])))
+        along = vectors.T @ g
+        predicted = 0.5 * float(np.sum(along**2 / np.maximum(np.abs(values), 1e-8 * largest + 1e-300)))
+        smallest = float(values[0])
+    elif known and (traits.n_outputs == 1 or problem.loss.link == "softmax"):
+        smallest, largest = _lanczos(problem, at)
+        predicted = norm * norm / (2.0 * max(abs(smallest), 1e-8 * largest, 1e-300))
+    else:
+        return Verdict("not stationary" if norm > 0.0 else "stationary", norm, math.nan, math.nan)
+    if not math.isfinite(smallest):
+        return Verdict("not stationary" if norm > 0.0 else "stationary", norm, math.nan, math.nan)
+    if predicted > tol * max(abs(at.value), floor):
+        name = "not stationary"
+    else:
+        name = "saddle" if smallest < -1e-7 * largest else "minimum to second order"
+    return Verdict(name, norm, smallest, predicted)
+
+
+def _lanczos(problem: Any, at: Evaluation) -> tuple[float, float]:
+    """Smallest curvature and largest absolute one; nan where the iteration does not settle."""
+
+    def extreme(which: str, tol: float) -> float:
+        operator = LinearOperator((problem.size, problem.size), matvec=lambda v: problem.hvp(at, np.ravel(v)))
+        start = np.random.default_rng(0).standard_normal(problem.size)
+        try:
+            found = eigsh(operator, k=1, which=which, v0=start, tol=tol, maxiter=15, return_eigenvectors=False)
+        except ArpackNoConvergence as stopped:
+            found = stopped.eigenvalues
+        except ArpackError:
+            return math.nan
+        return float(found[0]) if len(found) else math.nan
+
+    largest = extreme("LM", 1e-2)
+    if not math.isfinite(largest):
+        return math.nan, math.nan
+    return extreme("SA", 1e-4), abs(largest)

@@ -1,0 +1,76 @@
+"""A certificate in one or two sentences."""
+
+from __future__ import annotations
+
+import math
+
+from steepest.protocols import Bound, Certificate, Status
+
+NAMES = {
+    "duality_gap": "the duality gap",
+    "strong_convexity": "the bound from strong convexity",
+    "prox_residual": "the norm of the least subgradient",
+    "second_order": "the bound from second derivatives",
+    "gradient_norm": "the gradient norm",
+    "none": "the bound",
+}
+_ENDED = {
+    Status.BUDGET: "the budget was used up",
+    Status.STALLED: "no further progress was possible",
+    Status.INTERRUPTED: "the run was interrupted",
+    Status.DIVERGED: "the run diverged",
+}
+
+
+def measured(bound: Bound, tol: float) -> str:
+    """What was measured and what was asked, of a bound of the suboptimality.
+
+    >>> measured(Bound("duality_gap", 3.1e-6, 1.2e-5, "suboptimality", 0.26, 0.25), 1e-5)
+    'the duality gap 3.1e-06 is 1.2e-05 of the optimum; 1e-05 was asked'
+    """
+    name = NAMES[bound.kind]
+    if not math.isfinite(bound.value):
+        return f"{name} is infinite; {tol:.3g} of the optimum was asked"
+    of = "the optimum" if bound.dual > 0.0 else "the objective"
+    return f"{name} {bound.value:.2g} is {bound.relative:.2g} of {of}; {tol:.3g} was asked"
+
+
+def explain(certificate: Certificate) -> str:
+    """The certificate in words, for people.
+
+    >>> facts = ("duality_gap", 1.2e-5, 4.3e-5, 1e-4, True, "suboptimality", 0.27, 0.26)
+    >>> print(explain(Certificate(*facts, status=Status.CERTIFIED, reason="")))
+    Proven: the objective 0.27 is at most 1.2e-05 above the optimum, 4.3e-05 of it (duality gap; 0.0001 was asked).
+    """
+    c = certificate
+    name = NAMES[c.kind].removeprefix("the ")
+    of = "it" if c.dual > 0.0 else "the objective"
+    if c.passed:
+        return (
+            f"Proven: the objective {c.primal:.6g} is at most {c.value:.2g} above the optimum, "
+            f"{c.relative:.2g} of {of} ({name}; {c.tol:.3g} was asked)."
+        )
+    reason = _sentence(c.reason)
+    if c.status == Status.ILL_POSED:
+        return f"No optimum exists to be proven. {reason}"
+    if c.bounds == "suboptimality" and math.isfinite(c.value):
+        return (
+            f"Not proven to the accuracy asked: the objective {c.primal:.6g} is at most {c.value:.2g} above the "
+            f"optimum ({name}). {reason}"
+        )
+    if c.bounds == "stationarity" and math.isfinite(c.value):
+        return f"Nothing is proven about the optimum; the gradient norm is {c.value:.2g}. {reason}"
+    return f"Nothing is proven. {reason}"
+
+
+def ended(status: Status, reason: str) -> str:
+    """How a run ended, for a reason that goes on with what was measured."""
+    return reason.strip().rstrip(".") or _ENDED.get(status, "")
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    if not text:
+        return ""
+    first = text[0].upper() if text.split()[0].isalpha() else text[0]
+    return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
