@@ -67,6 +67,7 @@ class Batch:
         at = state.at
         note = self.schedule(problem, at, state.rounds, self.direction) if self.schedule is not None else ""
         d = self.direction(problem, at)
+        note = note or getattr(self.direction, "note", "")
         slope = problem.inner(at.gradient, d)
         if not slope < 0.0:
             if getattr(self.direction, "reset", None) and slope == slope and self.direction.reset():

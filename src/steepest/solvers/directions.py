@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from steepest.protocols import Evaluation, FloatArray
 
 
@@ -69,3 +71,42 @@ class LBFGS:
         self.metric = metric
         self._pairs.clear()
         self._gamma = 1.0
+
+
+class BFGS:
+    """BFGS with the full inverse matrix: ``d = -H g``, ``H`` updated to satisfy ``H y = s`` after each step.
+
+    ``H+ = (I - rho s y') H (I - rho y s') + rho s s'`` with ``rho = 1 / s'y``; H starts as ``s'y / y'y`` times the
+    identity.  Superlinear near a strict minimiser, and on a quadratic exact after ``size`` exact searches.
+    Cost: O(size^2) a step and size^2 numbers, so for hundreds of parameters, not for many thousands.  Source:
+    Nocedal & Wright, Numerical Optimization (2006), algorithm 6.1.
+    """
+
+    scaled = False
+
+    def __init__(self) -> None:
+        self._H: FloatArray | None = None
+
+    def reset(self) -> bool:
+        """Back to the identity; False where it is the identity already."""
+        had = self._H is not None
+        self._H = None
+        return had
+
+    def __call__(self, problem: Any, at: Evaluation) -> FloatArray:
+        return -at.gradient if self._H is None else -(self._H @ at.gradient)
+
+    def update(self, problem: Any, old: Evaluation, new: Evaluation) -> None:
+        """Take in a step, unless the curvature along it is not positive."""
+        s, y = new.w - old.w, new.gradient - old.gradient
+        sy, yy = float(s @ y), float(y @ y)
+        if not (sy > 1e-14 * yy and yy > 0.0):
+            return
+        if self._H is None:
+            self._H = np.eye(len(s)) * (sy / yy)
+        Hy = self._H @ y
+        # (I - r s y') H (I - r y s') + r s s'  =  H - r (s Hy' + Hy s') + (r^2 y'Hy + r) s s'
+        cross = np.outer(s, Hy / sy)
+        self._H -= cross
+        self._H -= cross.T
+        self._H += np.outer(s, s * ((float(y @ Hy) / sy + 1.0) / sy))

@@ -1,0 +1,212 @@
+"""The classic batch methods by name, with their options.
+
+    make("gradient_descent", problem, line_search="1/L")
+
+Every entry states its options and defaults in its signature; an option that it does not know is an error that
+lists them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from steepest.exceptions import IncompatibleError, InvalidParameterError
+from steepest.problems.rowspan import RowSpanProblem
+from steepest.solvers import newton
+from steepest.solvers.batch import Batch
+from steepest.solvers.closed_form import ClosedForm
+from steepest.solvers.directions import BFGS, LBFGS
+from steepest.solvers.gradient import OneOverL, SteepestDescent
+from steepest.solvers.newton_cg import NewtonCG
+from steepest.solvers.searches import Fixed, StrongWolfe
+from steepest.solvers.searches_ray import Armijo, Exact, Remembered
+
+LINE_SEARCHES = ("fixed", "1/L", "exact", "armijo", "wolfe")
+BFGS_LARGEST = 4000  # parameters: 128 MB for the matrix
+
+
+def line_search(name: str, step: float | None, remember: bool) -> tuple[Any, Any]:
+    """The search of that name, and the schedule that it needs (or None).
+
+    ``remember``: for directions without a natural length, start from the step taken last.
+    """
+    if name not in LINE_SEARCHES:
+        near = difflib.get_close_matches(str(name), LINE_SEARCHES, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise InvalidParameterError(f"line_search: expected one of {list(LINE_SEARCHES)}, got {name!r}.{hint}")
+    if name == "fixed":
+        if step is None or not 0.0 < step < math.inf:
+            raise InvalidParameterError(
+                f"step: line_search='fixed' expects a finite step > 0, got {step!r}. "
+                "Use line_search='1/L' to have it found."
+            )
+        return Fixed(float(step)), None
+    if step is not None:
+        raise InvalidParameterError(f"step: only line_search='fixed' takes one, got {step!r} with '{name}'.")
+    if name == "1/L":
+        search = OneOverL()
+        return search, search.schedule
+    if name == "exact":
+        return Exact(), None
+    if name == "armijo":
+        return (Remembered(Armijo(), 4.0) if remember else Armijo()), None
+    # a step of steepest descent is worth a better search: c2 as for non-linear conjugate gradients
+    return (Remembered(StrongWolfe(c2=0.1), 1.0) if remember else StrongWolfe()), None
+
+
+def gradient_descent(
+    problem: Any, *, line_search: str = "armijo", step: float | None = None, metric: Any = None
+) -> Batch:
+    """Steepest descent (E1, E2), ``w <- w - t M^-1 grad P(w)``.
+
+    Parameters
+    ----------
+    problem : Problem
+    line_search : {"fixed", "1/L", "exact", "armijo", "wolfe"}
+    step : float, optional
+        The step of "fixed".
+    metric : optional
+        With ``solve``; "diagonal" takes column variances.
+    """
+    search, schedule = _search(line_search, step, remember=True)
+    if metric == "diagonal":
+        metric = _diagonal(problem)
+    if metric is not None and line_search == "1/L":
+        raise InvalidParameterError("metric: line_search='1/L' is meant without a metric. Use line_search='armijo'.")
+    if line_search == "1/L" and not math.isfinite(_base(problem).loss.smoothness):
+        raise IncompatibleError(
+            f"line_search: '1/L' needs a loss whose slope has a Lipschitz constant; "
+            f"'{_base(problem).loss.name}' has none. Use line_search='armijo'."
+        )
+    return Batch("gradient_descent", SteepestDescent(metric), search, schedule)
+
+
+def newton_cholesky(problem: Any, *, line_search: str = "wolfe", step: float | None = None) -> Batch:
+    """Newton's method with the full Hessian (E11)."""
+    _needs_plain(problem, "newton-cholesky")
+    if problem.size > newton.LARGEST:
+        raise IncompatibleError(
+            f"solver: 'newton-cholesky' forms a matrix of {problem.size}^2 numbers; the most is {newton.LARGEST}^2. "
+            "Use solver='newton-cg'."
+        )
+    if not hasattr(problem, "hessian"):
+        raise IncompatibleError("solver: 'newton-cholesky' needs a problem with a Hessian. Use solver='lbfgs'.")
+    search, schedule = _search(line_search, step, remember=False)
+    return Batch("newton-cholesky", newton.NewtonCholesky(), search, schedule)
+
+
+def newton_cg(
+    problem: Any, *, line_search: str = "wolfe", step: float | None = None, metric: Any = None, max_products: int = 200
+) -> Batch:
+    """Newton's method by truncated conjugate gradients (E11); ``metric`` preconditions them."""
+    if metric == "diagonal":
+        metric = _diagonal(problem)
+    search, schedule = _search(line_search, step, remember=False)
+    return Batch("newton-cg", NewtonCG(metric, max_products), search, schedule)
+
+
+def bfgs(problem: Any, *, line_search: str = "wolfe", step: float | None = None) -> Batch:
+    """BFGS with the full inverse matrix (E11)."""
+    _needs_plain(problem, "bfgs")
+    if problem.size > BFGS_LARGEST:
+        raise IncompatibleError(
+            f"solver: 'bfgs' keeps a matrix of {problem.size}^2 numbers; the most is {BFGS_LARGEST}^2. "
+            "Use solver='lbfgs'."
+        )
+    search, schedule = _search(line_search, step, remember=False)
+    return Batch("bfgs", BFGS(), search, schedule)
+
+
+def lbfgs(
+    problem: Any, *, line_search: str = "wolfe", step: float | None = None, memory: int = 10, metric: Any = None
+) -> Batch:
+    """Limited-memory BFGS, without a metric unless one is given."""
+    if metric == "diagonal":
+        metric = _diagonal(problem)
+    search, schedule = _search(line_search, step, remember=False)
+    return Batch("lbfgs", LBFGS(metric, memory), search, schedule)
+
+
+def closed_form(problem: Any) -> ClosedForm:
+    """Least squares and ridge directly (C1)."""
+    _needs_plain(problem, "closed_form")
+    return ClosedForm()
+
+
+CATALOGUE: dict[str, Callable[..., Any]] = {
+    "gradient_descent": gradient_descent,
+    "lbfgs": lbfgs,
+    "bfgs": bfgs,
+    "newton-cholesky": newton_cholesky,
+    "newton-cg": newton_cg,
+    "closed_form": closed_form,
+}
+
+EXPECTED: dict[str, str] = {
+    "gradient_descent": "passes in proportion to the condition number: hundreds to millions",
+    "lbfgs": "20 to 200 passes to a relative gap of 1e-6",
+    "bfgs": "20 to 200 passes to a relative gap of 1e-6, fewer near the end",
+    "newton-cholesky": "4 to 12 steps, each a Hessian and a pass",
+    "newton-cg": "5 to 15 steps, each of 3 to 50 passes",
+    "closed_form": "one factorisation and two or three passes",
+}
+
+
+def make(name: str, problem: Any, **options: Any) -> Any:
+    """The solver of that name for the problem.
+
+    Raises
+    ------
+    InvalidParameterError
+        Unknown name or option.
+    IncompatibleError
+        The problem lacks what the solver needs.
+
+    Examples
+    --------
+    >>> make("newton", None)
+    Traceback (most recent call last):
+    ...
+    steepest.exceptions.InvalidParameterError: solver: expected one of ['bfgs', 'closed_form', ...
+    """
+    if name not in CATALOGUE:
+        near = difflib.get_close_matches(str(name), CATALOGUE, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise InvalidParameterError(f"solver: expected one of {sorted(CATALOGUE)}, got {name!r}.{hint}")
+    factory = CATALOGUE[name]
+    known = [p for p in inspect.signature(factory).parameters if p != "problem"]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise InvalidParameterError(
+            f"solver options: '{name}' takes {known or 'none'}, got {unknown[0]!r}. Leave it out."
+        )
+    solver = factory(problem, **options)
+    lacking = solver.missing(problem.traits)
+    if lacking is not None:
+        raise IncompatibleError(
+            f"solver: '{name}' needs {lacking}; the loss '{_base(problem).loss.name}' with this penalty does not "
+            "give it. Use solver='auto'."
+        )
+    return solver
+
+
+_search = line_search  # `line_search` is also the name of an option
+
+
+def _base(problem: Any) -> Any:
+    return getattr(problem, "base", problem)
+
+
+def _needs_plain(problem: Any, name: str) -> None:
+    if isinstance(problem, RowSpanProblem):
+        raise IncompatibleError(f"solver: '{name}' works on the parameters themselves, not on the span of the rows.")
+
+
+def _diagonal(problem: Any) -> Any:
+    from steepest.solvers.auto import diagonal_metric
+
+    return diagonal_metric(problem)
