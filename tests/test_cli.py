@@ -15,67 +15,6 @@ from typer.testing import CliRunner
 
 import steepest
 from steepest.cli import app
-from steepest.exceptions import InvalidParameterError, NotConvergedError
-from steepest.protocols import Certificate, Status
-from steepest.record.history import History
-from steepest.record.record import FitRecord
-
-
-class Plain:
-    """Ridge by the normal equations on coded targets: a real optimum with a real, tiny gradient bound."""
-
-    seen: dict = {}
-
-    def __init__(self, **parameters):
-        type(self).seen = parameters
-        self.parameters = parameters
-        if parameters["solver"] not in ("auto", "plain"):
-            raise InvalidParameterError(f"solver must be 'auto' or 'plain', got {parameters['solver']!r}")
-
-    def fit(self, X, y):
-        X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, dtype=float)
-        if self.parameters["loss"] == "squared":
-            Y = y[:, None].astype(float)
-        else:
-            self.classes_ = np.unique(y)
-            if len(self.classes_) < 2:
-                raise ValueError("needs samples of at least 2 classes")
-            Y = (y[:, None] == self.classes_).astype(float)
-        n, alpha = len(X), 1e-3
-        W = np.linalg.solve(X.T @ X / n + alpha * np.eye(X.shape[1]), X.T @ Y / n)
-        spoiled = self.parameters.get("max_iter") == 1
-        W = 0 * W if spoiled else W
-        gradient = X.T @ (X @ W - Y) / n + alpha * W
-        value = 0.5 * ((X @ W - Y) ** 2).sum() / n + alpha / 2 * (W**2).sum()
-        gap = float((gradient**2).sum() / (2 * alpha))
-        passed = gap <= self.parameters["tol"] * value
-        status, reason = (Status.CERTIFIED, "") if passed else (Status.BUDGET, "max_iter=1 rounds were used up")
-        certificate = Certificate(
-            "strong_convexity", gap, gap / value, self.parameters["tol"], passed, "suboptimality", value, value - gap,
-            status, reason,
-        )  # fmt: skip
-        history = History()
-        history.append(iteration=0, passes=1, seconds=0.0, objective=value, gap=gap, relative_gap=gap / value)
-        self.coef_, self.history_, self.certificate_ = W.T, history, certificate
-        if self.parameters["loss"] == "squared":
-            self.coef_ = W[:, 0]
-        self.fit_record_ = FitRecord(
-            "Plain", "mean squared loss", self.parameters, {"n_samples": n}, {"name": "plain"}, {"total": 0.0}, 1.0, 1,
-            certificate, history,
-        )  # fmt: skip
-        if not passed and self.parameters["on_unconverged"] == "raise":
-            raise NotConvergedError(f"not certified: {reason}", certificate, self)
-        return self
-
-    def predict(self, X):
-        Z = X @ np.atleast_2d(self.coef_).T
-        return self.classes_[np.asarray(Z).argmax(axis=1)] if hasattr(self, "classes_") else np.asarray(Z)[:, 0]
-
-
-@pytest.fixture(autouse=True)
-def _plain_estimators(monkeypatch):
-    monkeypatch.setitem(vars(steepest), "LinearClassifier", Plain)
-    monkeypatch.setitem(vars(steepest), "LinearRegressor", Plain)
 
 
 def run(*arguments):
@@ -116,7 +55,7 @@ def test_json_is_one_object():
     assert found["metrics"]["train"]["n_samples"] + found["metrics"]["test"]["n_samples"] == 150
     assert found["record"]["parameters"]["alpha"] == 1e-4
     assert found["report"] is None
-    assert Plain.seen["verbose"] == 0
+    assert found["record"]["parameters"]["verbose"] == 0
 
 
 def test_quiet_prints_the_verdict_only():
@@ -153,18 +92,26 @@ def test_a_folder_of_images_brings_its_test_part(tmp_path):
     assert (tmp_path / "r.html").read_text().count("data:image/png") == 3
 
 
-def test_options_reach_the_estimator():
+def test_options_reach_the_estimator(monkeypatch):
+    seen = {}
+
+    class Recorded(steepest.LinearClassifier):
+        def fit(self, X, y):
+            seen.update(self.get_params())
+            return super().fit(X, y)
+
+    monkeypatch.setitem(vars(steepest), "LinearClassifier", Recorded)
     run(
-        *("iris", "--model", "logistic", "--penalty", "elasticnet", "--l1-ratio", "0.25", "--alpha", "0.5"),
-        *("--solver", "plain", "--tol", "0.5", "--max-iter", "7", "--max-time", "2.5", "--jobs", "2", "--seed", "3"),
+        *("iris", "--model", "softmax", "--penalty", "elasticnet", "--l1-ratio", "0", "--alpha", "0.5"),
+        *("--solver", "lbfgs", "--tol", "0.5", "--max-iter", "7", "--max-time", "2.5", "--jobs", "2", "--seed", "3"),
         "--no-intercept",
     )
-    assert Plain.seen == {
-        "loss": "logistic",
+    expected = {
+        "loss": "softmax",
         "penalty": "elasticnet",
-        "l1_ratio": 0.25,
+        "l1_ratio": 0.0,
         "alpha": 0.5,
-        "solver": "plain",
+        "solver": "lbfgs",
         "tol": 0.5,
         "max_iter": 7,
         "max_time": 2.5,
@@ -174,6 +121,23 @@ def test_options_reach_the_estimator():
         "verbose": 1,
         "on_unconverged": "ignore",
     }
+    assert expected.items() <= seen.items()
+
+
+@pytest.mark.slow
+def test_the_main_job_on_mnist(tmp_path):
+    folder = os.environ.get("STEEPEST_DATA")
+    if not folder:
+        pytest.skip("STEEPEST_DATA is not set: it names the folder with the real data sets")
+    mnist, report = os.path.join(folder, "mnist"), tmp_path / "mnist.html"
+    result = run(mnist, "--model", "softmax", "--alpha", "1e-4", "--json", "--report", report)
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found["certificate"]["bounds"] == "suboptimality"
+    assert found["certificate"]["relative"] <= 1e-4
+    assert found["metrics"]["test"]["n_samples"] == 10_000
+    assert found["metrics"]["test"]["accuracy"] >= 0.923
+    assert report.read_text().count("data:image/png") == 10
 
 
 # ----------------------------------------------------------------------------------------- not certified
@@ -202,7 +166,7 @@ def test_raise_stops_with_exit_code_3_and_writes_nothing(tmp_path):
         )
     )
     assert result.exit_code == 3
-    assert result.stderr.startswith("error: ")
+    assert "error: LinearClassifier is not certified" in result.stderr
     assert os.listdir(tmp_path) == []
 
 
@@ -228,7 +192,7 @@ def test_raise_stops_with_exit_code_3_and_writes_nothing(tmp_path):
         (["digits", "--model", "linear", "--alpha", "1"], "needs a penalty"),
         (["digits", "--modle", "softmax"], "No such option"),
         (["digit", "--model", "softmax"], "did you mean 'digits'?"),
-        (["digits", "--model", "softmax", "--solver", "magic"], "solver must be"),
+        (["digits", "--model", "softmax", "--solver", "lbfg"], "Did you mean 'lbfgs'?"),
         (["diabetes", "--model", "softmax"], "needs class labels"),
         (["digits", "--model", "softmax", "--test", "iris"], "the train part has 64"),
         (["digits", "--model", "softmax", "--report", "/nowhere/r.html"], "does not exist"),
@@ -251,7 +215,7 @@ def test_bad_usage_is_exit_code_2_without_a_traceback(arguments, words):
         ("a.libsvm", b"", "the file is empty"),
         ("a.libsvm.gz", gzip.compress(b"1 1:1\n")[:-4], "truncated or damaged"),
         ("a.csv", b"1,2\n", "cannot read .csv files"),
-        ("a.libsvm", b"1 1:1\n1 1:2\n", "at least 2 classes"),
+        ("a.libsvm", b"1 1:1\n1 1:2\n", "class"),
         ("train-images-idx3-ubyte", b"\0\0\x08\x03\0\0", "the file ends after 6"),
         ("train-images-idx3-ubyte", struct.pack(">IIII", 0x803, 1, 1, 1) + b"\1", "no label file beside it"),
     ],

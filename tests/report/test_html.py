@@ -207,3 +207,20 @@ def test_a_browser_shows_it(tmp_path, digits):
     assert found["record"]["certificate"]["value"] == estimator.certificate_.value
     assert done.stdout.count("<svg") == 4
     assert "✓ Certified" in done.stdout
+
+
+def test_one_vs_rest_curves_say_what_they_are():
+    """The certificate is for the sum of the problems, so its lower bound has no place beside one curve."""
+    from steepest import LinearClassifier
+    from steepest.readers import read_dataset
+
+    data = read_dataset("iris")
+    several = LinearClassifier("logistic", alpha=1e-3).fit(data.X, data.y)
+    text = render(several, dataset=data)
+    assert "one of 3 independent problems" in text
+    assert "proven lower bound</text>" not in text
+    one = LinearClassifier("softmax", alpha=1e-3).fit(data.X, data.y)
+    text = render(one, dataset=data)
+    assert "independent problems" not in text
+    assert "proven lower bound</text>" in text
+    assert "Coefficients" in text

@@ -123,6 +123,8 @@ def _circumstances(record: FitRecord, dataset: Dataset, test: Dataset | None) ->
     if dataset.note:
         data.append(("on reading", dataset.note))
     chosen = [(key, solver[key]) for key in ("name", "why", "expected") if solver.get(key)]
+    if solver.get("notes"):
+        chosen.append(("notes", "; ".join(solver["notes"])))
     proof = [
         ("status", str(certificate.status)),
         ("kind", certificate.kind.replace("_", " ")),

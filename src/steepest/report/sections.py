@@ -59,12 +59,15 @@ def curves(record: FitRecord) -> str:
     objective, gap = history["objective"], history["relative_gap"]
     seen = objective[np.isfinite(objective) & (objective > 0)]
     fall = float(np.ptp(seen)) if seen.size else 0.0
+    # One-vs-rest: the certificate is for the sum of the problems, the history of the longest one.
+    reached = float(np.nanmin(objective)) if np.isfinite(objective).any() else np.nan
+    whole = abs(reached - certificate.primal) <= 1e-6 * max(abs(certificate.primal), abs(reached))
     steep = seen.size == objective.size and seen.size > 0 and seen.max() > 100 * seen.min()
     for column, label in (("passes", "passes over the data"), ("seconds", "seconds")):
         x = history[column]
         series = [Series("objective", x, objective)]
         # A bound far below the curve would only flatten it.
-        if certificate.bounds == "suboptimality" and certificate.primal - certificate.dual <= fall:
+        if whole and certificate.bounds == "suboptimality" and certificate.primal - certificate.dual <= fall:
             series.append(Series("proven lower bound", x[-1:], np.array([certificate.dual]), "bound"))
         charts.append(
             line_chart(
@@ -95,6 +98,12 @@ def curves(record: FitRecord) -> str:
         )
     cards = "".join(f'<div class="card">{chart}</div>' for chart in charts if chart)
     missing = "" if np.isfinite(gap).any() else '<p class="soft">No gap was measured before the end of this fit.</p>'
+    k = int(record.data.get("n_outputs", 1))
+    if k > 1 and not whole:
+        missing += (
+            f'<p class="soft">The curves are those of one of {k} independent problems, one a target: that with most '
+            "rounds. The certificate covers them all.</p>"
+        )
     return f'<div class="grid">{cards}</div>{missing}'
 
 
@@ -190,8 +199,8 @@ def _confusion(scores: Scores, data: Dataset) -> str:
             cells.append(f"<td{hit}{style}>{count:,}</td>" if count else f"<td{hit}>·</td>")
         rows.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
     return (
-        f'<h3>Confusion matrix</h3><div class="scroll"><table class="confusion{small}">'
-        "<caption>Rows: true class. Columns: predicted class.</caption>"
+        f'<h3>Confusion matrix</h3><p class="soft">Rows: true class. Columns: predicted class.</p>'
+        f'<div class="scroll"><table class="confusion{small}">'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -66,7 +66,6 @@ table.confusion td.hit { font-weight: 700; }
 table.confusion.small { font-size: .8rem; border-spacing: 1px; }
 table.confusion.small th, table.confusion.small td { padding: 2px 4px; }
 table.confusion th { color: var(--soft); }
-table.confusion caption { caption-side: top; text-align: left; color: var(--soft); padding: 0 0 6px; }
 @media (max-width: 480px) { main { padding: 16px 12px 32px; } .card { padding: 12px; }
   table.confusion { font-size: .76rem; border-spacing: 1px; }
   table.confusion th, table.confusion td { padding: 2px 4px; } }
