@@ -50,6 +50,8 @@ def as_source(X: Any, *, pool: Pool | None = None) -> Any:
     if sp.issparse(X):
         return SparseSource(X, pool)
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if array.dtype.kind == "O" and all(getattr(t, "kind", "O") in "fiub" for t in getattr(X, "dtypes", ["none"])):
+        array = X.to_numpy(dtype=np.float64, na_value=np.nan)  # a frame of numbers with dtypes of its own
     if array.ndim != 2:
         raise DataError(f"X: expected a matrix of shape (rows, features), got {array.ndim} dimension(s).")
     if array.dtype.kind not in "fiub":

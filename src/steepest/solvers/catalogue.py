@@ -103,6 +103,7 @@ def newton_cg(
     problem: Any, *, line_search: str = "wolfe", step: float | None = None, metric: Any = None, max_products: int = 200
 ) -> Batch:
     """Newton's method by truncated conjugate gradients (E11); ``metric`` preconditions them."""
+    _needs_plain(problem, "newton-cg")
     if metric == "diagonal":
         metric = _diagonal(problem)
     search, schedule = _search(line_search, step, remember=False)

@@ -16,8 +16,8 @@ class NewtonCG:
     ``eta`` follows Eisenstat & Walker (1996), choice 2, ``0.9 (|g| / |g_before|)^2`` with their safeguard, at most
     0.5: few products far from the optimum, quadratic convergence near it.  Where a direction of non-positive
     curvature appears, the solution so far is taken, or steepest descent at once: both descend.  Each product with
-    H is one pass; nothing of size d^2 is formed.  Works in the scalar product of the problem, so also for
-    `RowSpanProblem`.  Source: Nocedal & Wright (2006), algorithm 7.1.
+    H is one pass; nothing of size d^2 is formed.  Works in the scalar product of the problem.  Source: Nocedal &
+    Wright (2006), algorithm 7.1.
 
     Parameters
     ----------
