@@ -47,6 +47,12 @@ def scores(X: Any, coef: Any, intercept: Any) -> FloatArray:
     return out
 
 
+def _brief(value: Any) -> Any:
+    """A parameter as the record keeps it: a large array by its shape."""
+    size = np.size(value) if hasattr(value, "shape") else 0
+    return f"array of shape {np.shape(value)}" if size > 100 else value
+
+
 class LinearModel(BaseEstimator):  # type: ignore[misc]
     """Base of all estimators: one path from ``fit`` to certified coefficients.
 
@@ -129,7 +135,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         self.fit_record_ = FitRecord(
             estimator=type(self).__name__,
             objective=self._objective,
-            parameters=self.get_params(deep=False),
+            parameters={name: _brief(value) for name, value in self.get_params(deep=False).items()},
             data=solution.data,
             solver=solution.solver,
             seconds=solution.seconds,

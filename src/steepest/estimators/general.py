@@ -239,7 +239,7 @@ class LinearRegressor(LinearRegressionBase):
     >>> from steepest import LinearRegressor
     >>> from steepest.losses import Huber
     >>> y = [0.0, 1.0, 2.0, 3.0, 40.0]
-    >>> model = LinearRegressor(Huber(0.5), alpha=0.0).fit([[0.0], [1.0], [2.0], [3.0], [4.0]], y)
+    >>> model = LinearRegressor(Huber(0.5), alpha=1e-3).fit([[0.0], [1.0], [2.0], [3.0], [4.0]], y)
     >>> bool(model.predict([[4.0]])[0] < 8.0)
     True
     """

@@ -40,7 +40,7 @@ class LinearRegression(LinearRegressionBase):
     tol : float, default=1e-4
         Relative suboptimality that the certificate must prove.
     n_jobs : int or None, default=None
-        Threads.
+        Threads; see `LogisticRegression`.
     positive : False
         Coefficients of one sign are not offered.
     solver : str, default="auto"

@@ -126,7 +126,7 @@ def _plain(value: Any) -> Any:
 
 def _counted(y: AnyArray, s: FloatArray | None) -> Labels | None:
     """By counting, where the labels span few integers."""
-    whole = y.view(np.uint8) if y.dtype.kind == "b" else y
+    whole = y.astype(np.int64) if y.dtype.itemsize < 8 and y.dtype.kind in "iub" else y  # int8 differences overflow
     low, high = whole.min(), whole.max()
     span = int(high) - int(low)
     if span > max(1024, 4 * len(y)):

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,4 +110,4 @@ def _plain(value: Any) -> Any:
         return _plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return repr(value)
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(value))  # an address says nothing and changes
