@@ -2,7 +2,8 @@
 
 `choose` looks at shape, density, traits and memory, and returns a plan: the solver, the problem in the
 parametrisation that suits it, and two sentences for the record.  A solver that the caller names is taken,
-after its needs are checked against the problem's traits.
+after its needs are checked against the problem's traits.  Solver modules are imported when they are chosen:
+a fit loads what it uses.
 """
 
 from __future__ import annotations
@@ -16,16 +17,11 @@ import numpy as np
 
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.losses.registry import has
-from steepest.problems.rowspan import RowSpanProblem
 from steepest.protocols import FloatArray
-from steepest.solvers.batch import Batch
-from steepest.solvers.directions import LBFGS
-from steepest.solvers.metric import Diagonal
-from steepest.solvers.precondition import HessianSchedule, SoftmaxSchedule
-from steepest.solvers.searches import StrongWolfe
 
 HESSIAN_MOST = 3000  # features up to which a full metric is worth its (d, d) memory
 CLASSES_MOST = 64  # classes up to which one metric a class is
+DIRECT_MOST = 5000  # order of the largest matrix that the closed form factors
 
 
 @dataclass(slots=True)
@@ -48,8 +44,10 @@ class Plan:
         return w.copy()
 
 
-def diagonal_metric(problem: Any) -> Diagonal:
+def diagonal_metric(problem: Any) -> Any:
     """Column variances times the loss's curvature at the start, with the intercept's arrow."""
+    from steepest.solvers.metric import Diagonal
+
     first, second = problem.source.moments(problem.p)
     problem.passes += 0.5
     bound = problem.loss.smoothness
@@ -60,13 +58,22 @@ def diagonal_metric(problem: Any) -> Diagonal:
     )
 
 
+# ---------------------------------------------------------------------------------- one factory a family
+
+
 def _lbfgs(problem: Any, warm: bool, memory: int = 10) -> Plan:
+    from steepest.solvers.batch import Batch
+    from steepest.solvers.directions import LBFGS
+    from steepest.solvers.searches import StrongWolfe
+
     n, d = problem.source.shape
     k, traits = problem.layout.n_outputs, problem.traits
     search = StrongWolfe()
     if k > 1 and problem.source.dtype == np.float32:
         problem.precise = False  # Batch goes over to float64 where rounding stops it; certificates are float64
-    if d <= HESSIAN_MOST and (k == 1 or k <= CLASSES_MOST):
+    if d <= HESSIAN_MOST and k <= CLASSES_MOST:
+        from steepest.solvers.precondition import HessianSchedule, SoftmaxSchedule
+
         schedule = HessianSchedule(problem) if k == 1 else SoftmaxSchedule(problem)
         why = (
             f"{d} features: a ({d}, {d}) Hessian is cheap, so L-BFGS runs in the metric of one"
@@ -76,7 +83,9 @@ def _lbfgs(problem: Any, warm: bool, memory: int = 10) -> Plan:
         solver = Batch("lbfgs", LBFGS(None, memory), search, schedule)
         return Plan(solver, problem, "lbfgs", why, "10 to 40 passes to a relative gap of 1e-6")
     placed = not problem.layout.intercept or k > 1 or has(problem.loss, "curvature")
-    if n <= d and traits.l2 > 0.0 and not warm and placed:
+    if n <= d and traits.l2 > 0.0 and traits.l1 == 0.0 and not warm and placed:
+        from steepest.problems.rowspan import RowSpanProblem
+
         why = f"{n} rows, {d} features: L-BFGS on the span of the rows, whose vectors are {d / n:.0f} times shorter"
         solver = Batch("lbfgs", LBFGS(None, memory), search)
         return Plan(solver, RowSpanProblem(problem), "lbfgs", why, "10 to 60 passes to a relative gap of 1e-6")
@@ -85,7 +94,62 @@ def _lbfgs(problem: Any, warm: bool, memory: int = 10) -> Plan:
     return Plan(solver, problem, "lbfgs", why, "20 to 200 passes to a relative gap of 1e-6")
 
 
-SOLVERS: dict[str, Callable[..., Plan]] = {"lbfgs": _lbfgs}
+def _classic(name: str) -> Callable[..., Plan]:
+    def make(problem: Any, warm: bool, **options: Any) -> Plan:
+        from steepest.solvers.catalogue import EXPECTED
+        from steepest.solvers.catalogue import make as make_classic
+
+        solver = make_classic(name, problem, **options)
+        return Plan(solver, problem, name, "asked for by name", EXPECTED[name])
+
+    return make
+
+
+def _closed_form(problem: Any, warm: bool, **options: Any) -> Plan:
+    plan = _classic("closed_form")(problem, warm, **options)
+    n, d = problem.source.shape
+    plan.why = f"squared loss, {n} rows, {d} features: a matrix of order {min(n, d)} solves it directly"
+    return plan
+
+
+def _coordinate(problem: Any, warm: bool, **options: Any) -> Plan:
+    from steepest.solvers.coordinate import CoordinateDescent
+
+    why = "an l1 penalty: coordinate descent on the few features that matter, the others screened by the gap"
+    return Plan(CoordinateDescent(**options), problem, "coordinate", why, "3 to 20 passes to a relative gap of 1e-6")
+
+
+def _proximal(name: str) -> Callable[..., Plan]:
+    def make(problem: Any, warm: bool, **options: Any) -> Plan:
+        from steepest.solvers import proximal
+
+        solver = (proximal.FISTA if name == "fista" else proximal.ProximalGradient)(**options)
+        why = "an l1 penalty on a score vector a row: accelerated proximal gradient in a diagonal metric"
+        return Plan(solver, problem, name, why, "50 to 2000 passes")
+
+    return make
+
+
+def _augmented(problem: Any, warm: bool, **options: Any) -> Plan:
+    from steepest.solvers.augmented import AugmentedLagrangian
+
+    why = f"the loss '{problem.loss.name}' has kinks: augmented Lagrangian, whose multipliers prove the gap"
+    expected = "5 to 30 multiplier steps, each of a few Newton steps"
+    return Plan(AugmentedLagrangian(**options), problem, "augmented_lagrangian", why, expected)
+
+
+SOLVERS: dict[str, Callable[..., Plan]] = {
+    "lbfgs": _lbfgs,
+    "closed_form": _closed_form,
+    "coordinate": _coordinate,
+    "fista": _proximal("fista"),
+    "proximal_gradient": _proximal("proximal_gradient"),
+    "augmented_lagrangian": _augmented,
+    "gradient_descent": _classic("gradient_descent"),
+    "bfgs": _classic("bfgs"),
+    "newton-cholesky": _classic("newton-cholesky"),
+    "newton-cg": _classic("newton-cg"),
+}
 
 
 def choose(problem: Any, solver: str = "auto", *, warm: bool = False, options: dict[str, Any] | None = None) -> Plan:
@@ -106,14 +170,14 @@ def choose(problem: Any, solver: str = "auto", *, warm: bool = False, options: d
     InvalidParameterError
         An unknown name; the nearest known one is offered.
     IncompatibleError
-        The solver needs a trait that the problem lacks; names it, and the solvers that would do.
+        The solver needs a trait that the problem lacks; names it, and the solver that would do.
     """
     if solver == "auto":
         return _automatic(problem, warm)
     if solver not in SOLVERS:
-        near = difflib.get_close_matches(solver, SOLVERS, n=1)
+        near = difflib.get_close_matches(str(solver), SOLVERS, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise InvalidParameterError(f"solver: expected 'auto' or one of {sorted(SOLVERS)}, got '{solver}'.{hint}")
+        raise InvalidParameterError(f"solver: expected 'auto' or one of {sorted(SOLVERS)}, got {solver!r}.{hint}")
     plan = SOLVERS[solver](problem, warm, **(options or {}))
     lacking = plan.solver.missing(problem.traits)
     if lacking is not None:
@@ -121,8 +185,18 @@ def choose(problem: Any, solver: str = "auto", *, warm: bool = False, options: d
             f"solver='{solver}' needs {lacking}; the loss '{problem.loss.name}' with this penalty does not give it. "
             "Use solver='auto'."
         )
+    if plan.why != "asked for by name":
+        plan.why = f"asked for by name ({plan.why})"
     return plan
 
 
 def _automatic(problem: Any, warm: bool) -> Plan:
+    traits = problem.traits
+    if not traits.smooth and has(problem.loss, "prox"):
+        return _augmented(problem, warm)
+    if traits.l1 > 0.0:
+        newton = traits.n_outputs == 1 and traits.convex and has(problem.loss, "curvature")
+        return _coordinate(problem, warm) if newton else SOLVERS["fista"](problem, warm)
+    if traits.quadratic and (min(problem.source.shape) <= DIRECT_MOST):
+        return _closed_form(problem, warm)
     return _lbfgs(problem, warm)
