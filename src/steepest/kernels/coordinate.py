@@ -8,9 +8,11 @@ as centred by the weights of the model, at one product a step.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from steepest.jit import fast_kernel, inner, kernel
+from steepest.jit import fast_dispatch, fast_kernel, inner, kernel
 
 
 @inner
@@ -59,14 +61,97 @@ def gram_descent(H, lam, w, q, tol, most, before):
     return most, last, done
 
 
-@fast_kernel
-def column_descent(data, indices, indptr, h, centre, mass, q, diagonal, lam, ridge, old, w, t, shift, tol, most):
-    """Cyclic descent over compressed columns with weights h; ``w`` and ``t = X (w - old)`` change in place.
+class SparseColumns(NamedTuple):
+    """Compressed columns: column j has the ``values`` at the ``rows`` beside, from ``offsets[j]`` on."""
 
-    ``centre = X'h`` and ``mass = sum h`` eliminate the intercept, whose step is ``shift - centre.(w - old) / mass``;
-    ``mass = 0`` means there is none.  Epochs go over the coordinates that moved or are not zero, until they
-    settle; then over all.  A visited column costs its entries, twice where its weight changes.
-    Returns (epochs, decrease of the last, decrease of all).
+    values: Any
+    rows: Any
+    offsets: Any
+
+    def column_sum(self, j, h, t):
+        s = 0.0
+        for e in range(self.offsets[j], self.offsets[j + 1]):
+            i = self.rows[e]
+            s += h[i] * self.values[e] * t[i]
+        return s
+
+    def column_add(self, j, step, t):
+        for e in range(self.offsets[j], self.offsets[j + 1]):
+            t[self.rows[e]] += step * self.values[e]
+
+    def column_moments(self, j, h):
+        a = 0.0
+        b = 0.0
+        for e in range(self.offsets[j], self.offsets[j + 1]):
+            x = self.values[e]
+            c = h[self.rows[e]] * x
+            a += c
+            b += c * x
+        return a, b
+
+
+class DenseColumns(NamedTuple):
+    """Column j of X as the contiguous row ``values[j]``."""
+
+    values: Any
+
+    def column_sum(self, j, h, t):
+        X = self.values
+        s = 0.0
+        for i in range(X.shape[1]):
+            s += h[i] * X[j, i] * t[i]
+        return s
+
+    def column_add(self, j, step, t):
+        X = self.values
+        for i in range(X.shape[1]):
+            t[i] += step * X[j, i]
+
+    def column_moments(self, j, h):
+        X = self.values
+        a = 0.0
+        b = 0.0
+        for i in range(X.shape[1]):
+            c = h[i] * X[j, i]
+            a += c
+            b += c * X[j, i]
+        return a, b
+
+
+@fast_dispatch
+def column_sum(self: Any, j: Any, h: Any, t: Any) -> Any:
+    """sum_i h_i x_ij t_i."""
+    return self.column_sum(j, h, t)
+
+
+@fast_dispatch
+def column_add(self: Any, j: Any, step: Any, t: Any) -> Any:
+    """t += step x_j."""
+    return self.column_add(j, step, t)
+
+
+@fast_dispatch
+def column_moments(self: Any, j: Any, h: Any) -> Any:
+    """(sum_i h_i x_ij, sum_i h_i x_ij^2)."""
+    return self.column_moments(j, h)
+
+
+@fast_kernel
+def all_moments(columns, h, first, second):
+    """`column_moments` of every column."""
+    for j in range(len(first)):
+        a, b = column_moments(columns, j, h)
+        first[j] = a
+        second[j] = b
+
+
+@fast_kernel
+def column_descent(columns, h, centre, mass, diagonal, lam, ridge, q, old, w, t, tol, most):
+    """Cyclic descent over columns with row weights h; ``w`` and ``t = X (w - old)`` change in place.
+
+    ``centre = X'h`` and ``mass = sum h`` eliminate the intercept; ``mass = 0`` means there is none.  Epochs
+    go over the coordinates that moved or are not zero until they settle, then over all.  A visited column
+    costs its entries, twice where its weight changes.  Returns (epochs, decrease of the last, of all).
     """
     k = len(w)
     active = np.ones(k, dtype=np.bool_)
@@ -74,53 +159,39 @@ def column_descent(data, indices, indptr, h, centre, mass, q, diagonal, lam, rid
     done = 0.0
     last = 0.0
     moved = 0.0  # centre . (w - old)
+    for j in range(k):
+        moved += centre[j] * (w[j] - old[j])
     for epoch in range(most):
         last = 0.0
         for j in range(k):
             if not everything and not active[j]:
                 continue
             c = diagonal[j]
+            before = w[j]
             if c <= 0.0:
-                if w[j] != 0.0 and lam > 0.0:
-                    last += lam * abs(w[j])
+                if before != 0.0 and lam > 0.0:  # a column of zeros: any weight costs and none helps
+                    last += lam * abs(before)
                     w[j] = 0.0
                 continue
-            slope = q[j] + ridge * (w[j] - old[j])
-            for e in range(indptr[j], indptr[j + 1]):
-                slope += h[indices[e]] * data[e] * t[indices[e]]
+            slope = q[j] + ridge * (before - old[j]) + column_sum(columns, j, h, t)
             if mass > 0.0:
                 slope -= centre[j] * moved / mass
-            new = _shrunk(c * w[j] - slope, lam, c)
-            step = new - w[j]
+            new = _shrunk(c * before - slope, lam, c)
+            step = new - before
             active[j] = new != 0.0 or step != 0.0
             if step != 0.0:
                 w[j] = new
                 last += 0.5 * c * step * step
                 moved += step * centre[j]
-                for e in range(indptr[j], indptr[j + 1]):
-                    t[indices[e]] += step * data[e]
+                column_add(columns, j, step, t)
         done += last
         if last <= tol * done:
             if everything:
                 return epoch + 1, last, done
             everything = True
         else:
-            everything = last == 0.0
+            everything = False
     return most, last, done
-
-
-@fast_kernel
-def column_moments(data, indices, indptr, h, first, second):
-    """first = X'h and second = (X*X)'h by compressed columns."""
-    for j in range(len(first)):
-        a = 0.0
-        b = 0.0
-        for e in range(indptr[j], indptr[j + 1]):
-            c = h[indices[e]] * data[e]
-            a += c
-            b += c * data[e]
-        first[j] = a
-        second[j] = b
 
 
 # ------------------------------------------------------------------------------------------ chosen columns

@@ -1,0 +1,364 @@
+"""Coordinate descent for l1 and elastic-net penalties: proximal Newton on working sets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from steepest.certify.bounds import FLOOR, relative_to
+from steepest.kernels import passes
+from steepest.problems.linear import LinearRay
+from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
+from steepest.solvers import working_set
+from steepest.solvers.coordinate_model import solve_columns, solve_matrix, transposed_columns
+from steepest.solvers.searches import tolerance
+
+MATRIX_COLUMNS = 1500  # columns up to which a model keeps its matrix (18 MB)
+EPOCHS_WORTH = 60  # epochs of column descent that a matrix replaces, where it pays
+LONGEST = 8.0  # times the length 1 / R in which a self-concordant loss changes its curvature by e
+WITHIN = 0.1  # share of the violation inside that is allowed outside before the working set changes
+INNER = 2  # steps in a working set before its features are reconsidered
+CAREFUL = 2  # such steps at the start
+KEEP = 0.1  # a step that lowers the gap this much permits the next to keep its matrix
+FEW_COLUMNS = 400  # all features are the working set up to here
+
+
+class ProximalNewton:
+    """``w <- w + t d`` with d the minimiser of the quadratic model plus the l1 term, on all of a problem.
+
+    The matrix of the model is ``X' diag(p loss'') X + l2 I``, or that of the step before with a BFGS correction
+    where the caller permits it.  For the squared loss it never changes and is computed once.
+
+    Cost: a pass and, for a new matrix, half the sum of squared row lengths (dense: n d^2 / 2); in column mode
+    an epoch costs half a pass to a pass.  Extra memory: (d, d) in matrix mode, a copy of X by columns in
+    column mode, and vectors of length n.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+    mode : {"auto", "gram", "columns"}
+    careful : int
+        Steps at the beginning that keep a floor under the curvature; a shortened step asks for one more.
+    """
+
+    def __init__(self, problem: Any, mode: str = "auto", careful: int = 0) -> None:
+        self.problem = problem
+        self.careful = careful
+        self.use_matrix = _matrix_pays(problem.source) if mode == "auto" else mode == "gram"
+        self._columns: Any = None
+        self._H: FloatArray | None = None
+        self._fresh = False
+        self._pending: tuple[Evaluation, Evaluation] | None = None
+
+    def step(self, at: Evaluation, tol: float, keep: bool) -> tuple[Evaluation, float]:
+        """One step; ``keep`` permits to reuse the matrix.  A step of 0 means that no step improves."""
+        problem = self.problem
+        l1, l2 = problem.traits.l1, problem.traits.l2
+        intercept = problem.layout.intercept
+        dz = None
+        if self.use_matrix:
+            if self._H is not None and keep and self._pending is not None:
+                self._correct(*self._pending)
+            if self._H is None or not (keep or problem.traits.quadratic):
+                self._H, self._fresh = self._matrix(self._weights(at)), True
+            w = solve_matrix(self._H, l1, at.w, at.gradient, intercept, tol)
+        else:
+            if self._columns is None:
+                self._columns = transposed_columns(problem.source)
+            h = self._weights(at)
+            self._fresh = True
+            w, dz = solve_columns(self._columns, h, l1, l2, at.w, at.gradient, intercept, tol)
+        new, t = self._search(at, w, dz)
+        self.careful = self.careful - 1 if t == 1.0 else 1
+        if t == 0.0 and not self._fresh:
+            self._H = None
+            return self.step(at, tol, False)
+        self._pending = (at, new) if t > 0.0 and not problem.traits.quadratic else None
+        return new, t
+
+    def _weights(self, at: Evaluation) -> FloatArray:
+        """``p loss''``; while careful at least ``p |loss'| / LONGEST`` for a self-concordant loss.
+
+        Where a row is badly misfitted the curvature vanishes exponentially and a Newton step has no sensible
+        length; with this floor the model of one row never asks for more than LONGEST / R units of score.
+        """
+        problem = self.problem
+        h: FloatArray = problem.curvatures(at)
+        concordance = float(problem.loss.self_concordance)
+        if self.careful <= 0 or not 0.0 < concordance < math.inf:
+            return h
+        floor: FloatArray = np.abs(at.slopes) * problem.p * (concordance / LONGEST)
+        return np.maximum(h, floor)
+
+    def _matrix(self, h: FloatArray) -> FloatArray:
+        problem = self.problem
+        m = problem.layout.n_weights
+        G: FloatArray = problem.source.gram(h)
+        problem.passes += 0.5
+        H = G if problem.layout.intercept else np.ascontiguousarray(G[:m, :m])
+        H[np.arange(m), np.arange(m)] += problem.traits.l2
+        return H
+
+    def _search(self, at: Evaluation, w: FloatArray, dz: FloatArray | None) -> tuple[Evaluation, float]:
+        """Backtracking until ``P(t) <= P(0) + 1e-4 t (g.d + l1 |w + d| - l1 |w|)``."""
+        problem = self.problem
+        d = w - at.w
+        m = problem.layout.n_weights
+        intercept = problem.layout.intercept
+        promise = float(at.gradient @ d)
+        promise += problem.traits.l1 * (float(np.abs(w[:m]).sum()) - float(np.abs(at.w[:m]).sum()))
+        if not promise < 0.0:
+            return at, 0.0
+        slack = tolerance(problem, at.value)
+        if intercept or dz is not None:
+            # the scores come first: the best intercept for them makes a balanced dual point, and costs no pass
+            ray = problem.along(at, d) if dz is None else LinearRay(problem, at, d, dz)
+            value = ray.value(1.0)
+            if self._good(at, value, 1.0, promise, slack):
+                return self._land(at, d, ray.dz, 1.0), 1.0
+        else:
+            ahead = problem.evaluate(w)
+            if self._good(at, ahead.value, 1.0, promise, slack):
+                return ahead, 1.0
+            value = ahead.value
+            ray = problem.along(at, d, ahead if math.isfinite(value) else None)
+        t = 1.0
+        for _ in range(40):
+            # the minimiser of the parabola through P(0), P'(0) <= promise and P(t)
+            rise = value - at.value - t * promise
+            best = -promise * t * t / (2.0 * rise) if math.isfinite(rise) and rise > 0.0 else 0.5 * t
+            t = min(max(best, 0.1 * t), 0.5 * t)
+            value = ray.value(t)
+            if value <= at.value + 1e-4 * t * promise:
+                return self._land(at, d, ray.dz, t), t
+            if -t * promise <= slack:
+                break
+        return at, 0.0
+
+    @staticmethod
+    def _good(at: Evaluation, value: float, t: float, promise: float, slack: float) -> bool:
+        return value <= at.value + 1e-4 * t * promise or (value <= at.value + slack and -t * promise <= slack)
+
+    def _land(self, at: Evaluation, d: FloatArray, dz: FloatArray, t: float) -> Evaluation:
+        """Everything at ``w + t d`` with the intercept at its best: half a pass."""
+        problem = self.problem
+        step, dz = t * d, t * dz
+        if problem.layout.intercept:
+            shift = float(problem.polish(at.w + step, at.scores + dz)[-1] - at.w[-1] - step[-1])
+            step[-1] += shift
+            dz = dz + shift
+        return problem.complete(LinearRay(problem, at, step, dz), 1.0)  # type: ignore[no-any-return]
+
+    def _correct(self, at: Evaluation, new: Evaluation) -> None:
+        """BFGS: the matrix that maps the step to the change of the gradient."""
+        H = self._H
+        assert H is not None
+        s, y = new.w - at.w, new.gradient - at.gradient
+        moved = np.flatnonzero(s)
+        Hs = s[moved] @ H[moved]
+        sHs, sy = float(Hs @ s), float(s @ y)
+        self._fresh = False
+        if sy > 1e-10 * sHs > 0.0:
+            H += np.outer(y / sy, y)
+            H -= np.outer(Hs / sHs, Hs)
+
+
+def _accuracy(quadratic: bool) -> float:
+    """How well models are minimised: well where the model is the problem itself."""
+    return 1e-8 if quadratic else 1e-3
+
+
+def _matrix_pays(source: Any) -> bool:
+    d = source.shape[1]
+    if d > MATRIX_COLUMNS:
+        return False
+    if source.kind == "dense":
+        return True
+    lengths = np.diff(source.rows.indptr).astype(np.float64)
+    return bool(0.5 * float(lengths @ lengths) <= 2.0 * EPOCHS_WORTH * source.nnz) or d <= FEW_COLUMNS
+
+
+@dataclass(slots=True)
+class CoordinateState:
+    """Where the method stands; ``alive`` are the features that screening has not ruled out."""
+
+    problem: Any
+    w: FloatArray
+    at: Evaluation | None = None
+    floor: float = 0.0
+    bound: Bound | None = None
+    lower: float = -math.inf
+    rounds: int = 0
+    size: int = 0
+    alive: AnyArray | None = None
+    norms: FloatArray | None = None
+    features: AnyArray | None = None
+    restriction: Any = None
+    newton: Any = None
+    ratio: float = 1.0
+    notes: list[str] = field(default_factory=list)
+
+
+class CoordinateDescent:
+    """Proximal Newton with coordinate descent on working sets, for l1 and elastic-net penalties (E12).
+
+    A round takes the gradient of all features, bounds the suboptimality by the duality gap, chooses the working
+    set (the support and the features that violate optimality most, twice the support in all), and lowers the
+    gap of the restricted problem tenfold by proximal Newton steps.  With few columns all of them are the
+    working set and a round is one step.  Screening rules out features for good (see `working_set.screened`).
+    Ideas: Friedman, Hastie & Tibshirani (2010), J. Stat. Softw. 33; Yuan, Ho & Lin (2012), JMLR 13; Massias,
+    Gramfort & Salmon (2018), ICML; Bertrand et al. (2022), NeurIPS.
+
+    Cost of a round: half a pass for the gradient, for a new working set a pass over the indices, and the steps,
+    which read the working set only.  Guarantee: the objective never increases; converges to the optimum for
+    every convex loss with a continuous positive curvature, q-quadratically near it where the matrix is fresh.
+    Extra memory: the columns of the working set (twice in column mode), (size, size) for its matrix, a tenth
+    of the rows at the start where rows are many, and vectors of length n.
+
+    Parameters
+    ----------
+    mode : {"auto", "gram", "columns"}
+        How models are minimised: from their matrix, from columns, or by cost.
+    first : int
+        Size of the first working set.
+    """
+
+    name = "coordinate"
+    patience = 10
+
+    def __init__(self, mode: str = "auto", first: int = 128) -> None:
+        self.mode = mode
+        self.first = first
+
+    def missing(self, traits: Traits) -> str | None:
+        """What is needed and not there."""
+        if traits.n_outputs != 1:
+            return "one score a row (for several use 'proximal_newton' or 'fista')"
+        if not traits.convex:
+            return "a convex loss"
+        if not traits.has_curvature:
+            return "a loss with curvature"
+        return None
+
+    def start(self, problem: Any, w: FloatArray) -> CoordinateState:
+        """Nothing is computed yet."""
+        return CoordinateState(problem, np.asarray(w, dtype=np.float64), size=self.first)
+
+    def advance(self, state: CoordinateState) -> Round:
+        """One round; the first evaluates the start."""
+        if state.at is None:
+            return self._first(state)
+        at, bound = state.at, state.bound
+        assert bound is not None
+        problem = state.problem
+        few = problem.layout.n_weights <= FEW_COLUMNS
+        if few:
+            if state.newton is None:
+                state.newton = ProximalNewton(problem, self.mode, CAREFUL)
+            new, t = state.newton.step(at, _accuracy(problem.traits.quadratic), state.ratio <= KEEP)
+        else:
+            self._restrict(state, at)
+            new, t = self._solve(state, at, bound)
+        state.rounds += 1
+        if t == 0.0:
+            if not few and state.features is not None and len(state.features) < problem.layout.n_weights:
+                state.size = 2 * len(state.features)
+                state.features = None
+                return Round(at, 0.0, bound=bound)
+            return Round(at, 0.0, "no step decreases the objective beyond rounding", exhausted=True, bound=bound)
+        return self._arrive(state, new, t)
+
+    def _first(self, state: CoordinateState) -> Round:
+        problem = state.problem
+        n, m = problem.source.shape
+        cold = not state.w.any()
+        stride = 10
+        zeros = np.zeros(n)
+        state.floor = FLOOR * abs(passes.losses_sum(problem.loss, zeros, problem.y, problem.p))
+        if cold and m <= FEW_COLUMNS and n >= max(4000, 4 * stride * m) and not problem.traits.quadratic:
+            state.w = self._rough(problem, state.w, stride)
+        return self._arrive(state, problem.evaluate(state.w), math.nan)
+
+    def _rough(self, problem: Any, w: FloatArray, stride: int) -> FloatArray:
+        """A start from a tenth of the rows: a round there costs a tenth."""
+        if not problem.p[::stride].sum() > 0.0:
+            return w
+        inner = working_set.sample(problem, stride)
+        newton = ProximalNewton(inner, self.mode, CAREFUL)
+        at = inner.evaluate(w)
+        for _ in range(12):
+            new, _ = newton.step(at, 1e-2, False)
+            small = at.value - new.value <= 1e-3 * abs(new.value)
+            at = new
+            if small:
+                break
+        problem.passes += inner.passes / stride
+        return at.w
+
+    def _arrive(self, state: CoordinateState, new: Evaluation, t: float) -> Round:
+        bound = working_set.gap(state.problem, new, state.floor)
+        if state.lower > bound.dual:
+            # a lower bound of the optimum stays one: keep the best
+            value = new.value - state.lower
+            relative = relative_to(value, state.lower, new.value, state.floor)
+            bound = Bound("duality_gap", value, relative, "suboptimality", new.value, state.lower)
+        state.lower = max(state.lower, bound.dual)
+        before = state.bound.value if state.bound is not None else math.inf
+        state.ratio = bound.value / before if before > 0.0 and math.isfinite(before) else 1.0
+        state.at, state.bound = new, bound
+        return Round(new, t, bound=bound)
+
+    # ------------------------------------------------------------------------------------ many features
+
+    def _restrict(self, state: CoordinateState, at: Evaluation) -> None:
+        """Keep the working set while all violations are inside it, else choose a new one."""
+        problem = state.problem
+        m = problem.layout.n_weights
+        if state.rounds >= 6 and state.rounds % 4 == 2:
+            self._screen(state, at)
+        violation = np.abs(working_set.correlations(problem, at)) - problem.traits.l1
+        if state.features is not None and len(state.features) < m:
+            within = float(violation[state.features].max(initial=0.0))
+            violation[state.features] = -math.inf
+            if float(violation.max()) <= WITHIN * max(within, 0.0):
+                return
+        elif state.features is not None:
+            return
+        support = int(np.count_nonzero(at.w[:m]))
+        state.size = min(m, max(state.size, 2 * support))
+        state.features = working_set.choose(problem, at, state.alive, state.size)
+        state.restriction = working_set.Restriction(problem, state.features)
+        careful = CAREFUL if state.newton is None else 0
+        state.newton = ProximalNewton(state.restriction.inner, self.mode, careful)
+
+    def _screen(self, state: CoordinateState, at: Evaluation) -> None:
+        problem = state.problem
+        if state.norms is None:
+            _, second = problem.source.moments(problem.p)
+            problem.passes += 0.5
+            state.norms = np.sqrt(second)
+        gone = working_set.screened(problem, at, state.norms)
+        gone &= at.w[: len(gone)] == 0.0  # a weight that must vanish still has to be moved
+        state.alive = ~gone if state.alive is None else state.alive & ~gone
+
+    def _solve(self, state: CoordinateState, at: Evaluation, bound: Bound) -> tuple[Evaluation, float]:
+        restriction = state.restriction
+        inner = restriction.shrink(at)
+        quadratic = restriction.inner.traits.quadratic
+        taken = 0.0
+        for k in range(INNER):
+            # the second step corrects the matrix of the first: half the matrices for nearly the same progress
+            new, t = state.newton.step(inner, _accuracy(quadratic), k > 0)
+            if t == 0.0:
+                break
+            inner, taken = new, t
+            if quadratic and state.newton.use_matrix:
+                break
+            if working_set.gap(restriction.inner, inner, state.floor).value <= 0.1 * bound.value:
+                break
+        if taken == 0.0:
+            return at, 0.0
+        return restriction.widen(inner, at), taken

@@ -1,0 +1,187 @@
+"""Which features a round works on: the restricted problem, gaps, and safe screening."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from steepest.certify.bounds import relative_to
+from steepest.certify.gap import duality_gap
+from steepest.data.dense import DenseSource
+from steepest.data.sparse import SparseSource
+from steepest.kernels import coordinate
+from steepest.penalties import ElasticNet
+from steepest.problems.linear import LinearProblem
+from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray
+
+
+def correlations(problem: Any, at: Evaluation) -> FloatArray:
+    """``X' p u``: the gradient of the loss in the weights."""
+    m = problem.layout.n_weights
+    g = at.gradient[:m]
+    return g - problem.traits.l2 * at.w[:m] if problem.traits.l2 else g
+
+
+def gap(problem: Any, at: Evaluation, floor: float) -> Bound:
+    """A duality gap: the one of `duality_gap` where it may be small, else a cheaper and larger one.
+
+    At ``u = loss'(z)`` the conjugate is ``u z - loss``; convexity then bounds it at ``s u``:
+    ``loss*(s u) <= s loss*(u) + (1 - s) loss*(0)``, and ``loss*(0) = -min loss``.  That costs a scalar product.
+    """
+    lower = float(problem.loss.lower)
+    if problem.traits.l2 == 0.0 and not problem.layout.intercept and math.isfinite(lower) and at.scores.ndim == 1:
+        most = float(np.abs(at.gradient).max(initial=0.0))
+        s = min(1.0, problem.traits.l1 / most) if most > 0.0 else 1.0
+        own = float(np.dot(problem.p * at.slopes, at.scores)) - at.loss
+        dual = -s * own + (1.0 - s) * lower * float(problem.p.sum())
+        value = at.value - dual
+        relative = relative_to(value, dual, at.value, floor)
+        if relative > 1.0:
+            return Bound("duality_gap", value, relative, "suboptimality", at.value, dual)
+    found = duality_gap(problem, at)
+    value = math.inf if found is None else found.value
+    dual = at.value - value
+    return Bound("duality_gap", value, relative_to(value, dual, at.value, floor), "suboptimality", at.value, dual)
+
+
+def screened(problem: Any, at: Evaluation, norms: FloatArray) -> AnyArray:
+    """Features that are zero in every solution (the gap-safe sphere test).
+
+    The dual ``-sum p loss*(u)`` is strongly concave with modulus ``1 / L`` in the norm ``(sum p u^2)^1/2``, L the
+    smoothness of the loss.  So the optimal u* lies within ``(2 L gap)^1/2`` of a dual point of that gap, and
+    ``|x_j' p u*| <= |x_j' p u| + |x_j|_p (2 L gap)^1/2``; below l1 the weight j is zero.  Source: Ndiaye,
+    Fercoq, Gramfort & Salmon (2017), JMLR 18.
+
+    Parameters
+    ----------
+    norms : array of shape (d,)
+        ``(sum_i p_i x_ij^2)^1/2``.
+
+    Returns
+    -------
+    array of bool, shape (d,)
+        Nothing is screened where the loss has no Lipschitz slope or the slopes do not balance an intercept.
+    """
+    smoothness = float(problem.loss.smoothness)
+    found = duality_gap(problem, at) if 0.0 < smoothness < math.inf else None
+    if found is None or found.slopes is not at.slopes or not math.isfinite(found.value):
+        return np.zeros(problem.layout.n_weights, dtype=bool)
+    l1 = problem.traits.l1
+    radius = math.sqrt(2.0 * smoothness * max(found.value, 0.0))
+    reach = found.scale * np.abs(correlations(problem, at)) + norms * radius
+    return np.asarray(reach < l1 * (1.0 - 1e-9))
+
+
+def choose(problem: Any, at: Evaluation, alive: AnyArray | None, size: int) -> AnyArray:
+    """The nonzero weights and the features of largest ``|x_j' p u|``, ``size`` in all (sorted)."""
+    m = problem.layout.n_weights
+    score = np.abs(correlations(problem, at))
+    if alive is not None:
+        score = np.where(alive, score, -1.0)
+    support = at.w[:m] != 0.0
+    score[support] = math.inf
+    size = max(size, int(support.sum()))
+    if size >= m:
+        return np.arange(m)
+    chosen = np.argpartition(score, m - size)[m - size :]
+    chosen = chosen[score[chosen] >= 0.0]
+    chosen.sort()
+    return chosen
+
+
+class Restriction:
+    """The problem on some of its features, and the way back.
+
+    Extra memory: the entries of those columns, once.  Cost: for sparse rows a pass over the indices.
+    """
+
+    def __init__(self, problem: Any, features: AnyArray) -> None:
+        self.problem, self.features = problem, features
+        source = problem.source
+        if len(features) == source.shape[1]:
+            self.inner = problem
+            self.share = 1.0
+            return
+        chosen = select_columns(source, features)
+        self.share = chosen.nnz / max(1, source.nnz)
+        self.inner = LinearProblem(
+            chosen, problem.y, problem.p, problem.loss, problem.penalty, problem.layout.intercept
+        )
+
+    def shrink(self, at: Evaluation) -> Evaluation:
+        """The point, seen in the chosen features only: no product."""
+        if self.inner is self.problem:
+            return at
+        return Evaluation(
+            self._pick(at.w), at.value, at.loss, self._pick(at.gradient), at.scores, at.slopes, dict(at.extra)
+        )
+
+    def _pick(self, v: FloatArray) -> FloatArray:
+        head = v[self.features]
+        return np.append(head, v[-1]) if self.problem.layout.intercept else head
+
+    def widen(self, inner: Evaluation, at: Evaluation) -> Evaluation:
+        """All of the problem at the inner point: half a pass, for the gradient."""
+        if self.inner is self.problem:
+            return inner
+        problem = self.problem
+        problem.passes += self.inner.passes * self.share
+        self.inner.passes = 0.0
+        w = np.zeros(problem.size)
+        w[self.features] = inner.w[: len(self.features)]
+        if problem.layout.intercept:
+            w[-1] = inner.w[-1]
+        g, total = problem.source.rmatvec(problem.p, inner.slopes)
+        problem.passes += 0.5
+        gradient = np.append(g, total) if problem.layout.intercept else g
+        problem.add_ridge(gradient, w)
+        return Evaluation(w, inner.value, inner.loss, gradient, inner.scores, inner.slopes)
+
+
+def select_columns(source: Any, features: AnyArray) -> Any:
+    """A source of the chosen columns, renumbered, in memory of their own."""
+    if source.kind == "dense":
+        return DenseSource(np.take(source.X, features, axis=1), source.pool)
+    n, d = source.shape
+    position = np.full(d, -1, dtype=np.int32)
+    position[features] = np.arange(len(features), dtype=np.int32)
+    rows = source.rows
+    counts = np.zeros(n + 1, dtype=np.int32 if source.nnz < 1 << 31 else np.int64)
+
+    def task(shard: tuple[int, int]) -> tuple[AnyArray, AnyArray]:
+        low, high = shard
+        room = int(rows.indptr[high]) - int(rows.indptr[low]) + 1  # untouched pages cost nothing
+        kept, where = np.empty(room, dtype=rows.data.dtype), np.empty(room, dtype=np.int32)
+        size = coordinate.keep_columns(
+            rows.data, rows.indices, rows.indptr, position, low, high, kept, where, counts[1:]
+        )
+        return kept[:size], where[:size]
+
+    parts = source.pool.map(task, source.shards)
+    np.cumsum(counts, out=counts)
+    matrix = sp.csr_array(
+        (np.concatenate([a for a, _ in parts]), np.concatenate([b for _, b in parts]), counts),
+        shape=(n, len(features)),
+        copy=False,
+    )
+    matrix.has_canonical_format = True  # as the source's own rows are; sorting would buy nothing
+    return SparseSource(matrix, source.pool)
+
+
+def sample(problem: Any, stride: int) -> LinearProblem:
+    """The problem on every ``stride``-th row, its penalty ``stride`` times as strong: a rough first model.
+
+    The stronger penalty keeps the balance between one row and the penalty, so that a rare feature is not
+    fitted to the few rows that happen to be in the sample.
+    """
+    source = problem.source
+    rows = source.X[::stride] if source.kind == "dense" else source.matrix[::stride]
+    chosen = (DenseSource if source.kind == "dense" else SparseSource)(rows, source.pool)
+    p = problem.p[::stride]
+    l1, l2 = problem.traits.l1 * stride, problem.traits.l2 * stride
+    penalty = ElasticNet(l1 + l2, l1 / (l1 + l2))
+    y = np.ascontiguousarray(problem.y[::stride])
+    return LinearProblem(chosen, y, p / p.sum(), problem.loss, penalty, problem.layout.intercept)
