@@ -111,6 +111,10 @@ SPARSE = {
 }
 
 
+def _full(X):
+    return sp.csr_array((X.ravel(), np.tile(np.arange(D), N), np.arange(0, N * D + 1, D)), X.shape)
+
+
 def _with_indices(S, dtype):
     S.indices, S.indptr = S.indices.astype(dtype), S.indptr.astype(dtype)
     return S

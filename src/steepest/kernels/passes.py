@@ -2,7 +2,7 @@
 
 A sweep takes a block of rows that fits the cache, computes scores, losses and slopes, and adds the block
 to the gradient while it is still there: X is read from memory once for a full gradient.  Rows of weight 0
-are absent: their loss is not added even where it is infinite.
+are absent: their loss is not added even where it is infinite, and their slope and curvature count as 0.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def sweep(loss, rows, y, p, w, b, start, stop, block, z, u, g):
         for i in range(low, high):
             v = value(loss, z[i], y[i])
             total += p[i] * v if p[i] != 0.0 else 0.0
-            u[i] = slope(loss, z[i], y[i])
+            u[i] = slope(loss, z[i], y[i]) if p[i] != 0.0 else 0.0
         slopes += accumulate(rows, p, u, low, high, g)
     return total, slopes
 
@@ -47,7 +47,7 @@ def losses_slopes(loss, z, y, p, u):
     for i in range(z.shape[0]):
         v = value(loss, z[i], y[i])
         total += p[i] * v if p[i] != 0.0 else 0.0
-        u[i] = slope(loss, z[i], y[i])
+        u[i] = slope(loss, z[i], y[i]) if p[i] != 0.0 else 0.0
     return total
 
 
@@ -70,7 +70,7 @@ def along_ray(loss, z, dz, t, y, p):
         s = z[i] + t * dz[i]
         v = value(loss, s, y[i])
         total += p[i] * v if p[i] != 0.0 else 0.0
-        derivative += p[i] * slope(loss, s, y[i]) * dz[i]
+        derivative += p[i] * slope(loss, s, y[i]) * dz[i] if p[i] != 0.0 else 0.0
     return total, derivative
 
 
@@ -78,7 +78,7 @@ def along_ray(loss, z, dz, t, y, p):
 def curvatures(loss, z, y, p, h):
     """h = p loss''."""
     for i in range(z.shape[0]):
-        h[i] = p[i] * curvature(loss, z[i], y[i])
+        h[i] = p[i] * curvature(loss, z[i], y[i]) if p[i] != 0.0 else 0.0
 
 
 @fast_kernel
