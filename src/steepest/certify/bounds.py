@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from steepest.kernels.passes import conjugates_sum
-from steepest.protocols import Bound, Evaluation
+from steepest.certify.gap import fenchel_sum, penalty_gap, scales_for
+from steepest.protocols import Bound, Evaluation, FloatArray
 
 FLOOR = 1e-10  # of the objective at zero: below it, relative to the optimum means nothing in float64
 
@@ -51,7 +51,7 @@ def quick_bound(problem: Any, at: Evaluation, floor: float) -> Bound:
         if own:
             value += own / (2.0 * max(_intercept_curvature(problem, at), 1e-300))
         return _bound("duality_gap" if traits.has_conjugate else "strong_convexity", value, smooth_primal, floor)
-    if traits.l1 > 0.0 and traits.convex and traits.has_conjugate and traits.n_outputs == 1:
+    if traits.l1 > 0.0 and traits.convex and (traits.has_conjugate or traits.l2 > 0.0):
         return l1_gap(problem, at, floor)
     norm = math.sqrt(max(problem.inner(at.gradient, at.gradient), 0.0))
     return Bound("gradient_norm", norm, math.inf, "stationarity", at.value, math.nan)
@@ -61,11 +61,12 @@ def _intercept_curvature(problem: Any, at: Evaluation) -> float:
     """About the second derivative in the intercept: the mean square of the slopes is the information."""
     if problem.traits.quadratic:
         return 1.0
-    u = at.slopes
-    p = problem.p if hasattr(problem, "p") else problem.base.p
+    u: FloatArray = at.slopes
+    p: FloatArray = problem.p if hasattr(problem, "p") else problem.base.p
     if u.ndim == 1:
         return float(p @ (u * u))
-    return float(p @ np.einsum("ij,ij->i", u, u)) / u.shape[1]
+    squares: FloatArray = np.einsum("ij,ij->i", u, u)
+    return float(p @ squares) / len(u[0])
 
 
 def _bound(kind: Any, value: float, primal: float, floor: float) -> Bound:
@@ -77,23 +78,18 @@ def l1_gap(problem: Any, at: Evaluation, floor: float) -> Bound:
     """Duality gap for an l1 or elastic-net penalty at the scaled slopes.
 
     ``D(s u) = -sum p loss*(s u) - penalty*(-X^T p s u)`` with s = 1 (elastic net) or the largest s <= 1 that
-    keeps ``|s X^T p u| <= l1``; the better of the two.
+    keeps ``|s X^T p u| <= l1``; the better of the two.  No conjugate is evaluated for s = 1.
     """
     l1, l2 = problem.traits.l1, problem.traits.l2
-    m = problem.layout.n_weights
+    m, k = problem.layout.n_weights, problem.layout.n_outputs
     correlation = at.gradient[:m] - l2 * at.w[:m]
-    most = float(np.abs(correlation).max(initial=0.0))
-    scales = [min(1.0, l1 / most) if most > 0.0 else 1.0]
-    if l2 > 0.0 and scales[0] < 1.0:
-        scales.append(1.0)
-    best = -math.inf
-    for s in scales:
-        conjugate = conjugates_sum(problem.loss, s * at.slopes, problem.y, problem.p)
-        excess = np.maximum(np.abs(s * correlation) - l1, 0.0)
-        tail = float(excess @ excess) / (2.0 * l2) if l2 > 0.0 else 0.0
-        best = max(best, -conjugate - tail)
-    value = at.value - best
+    value = math.inf
+    for s in scales_for(correlation, l1, l2):
+        if s != 1.0 and not problem.traits.has_conjugate:
+            continue
+        loss_part = fenchel_sum(problem, at.scores, at.slopes, s)[0] if s != 1.0 else 0.0
+        value = min(value, loss_part + penalty_gap(at.w[:m], s * correlation, l1, l2))
     if problem.layout.intercept:
-        own = float(at.gradient[-1])
-        value += own * own / (2.0 * max(_intercept_curvature(problem, at), 1e-300))
-    return _bound("duality_gap", value, at.value, floor)
+        own = at.gradient[-k:]
+        value += float(own @ own) / (2.0 * max(_intercept_curvature(problem, at), 1e-300))
+    return _bound("duality_gap" if problem.traits.has_conjugate else "strong_convexity", value, at.value, floor)

@@ -11,6 +11,7 @@ convex loss, l2 > 0                             duality gap, in closed form     
 convex loss with conjugate, l1 > 0              duality gap at scaled slopes        the same
 convex loss without conjugate, l2 > 0           strong convexity, the same number   the same
 convex, self-concordant, no or a tiny penalty   second derivatives, local           one Hessian
+convex with conjugate, no or a tiny penalty     duality gap after a Newton step     one Hessian, two passes
 convex with conjugate, fitted exactly           duality gap at u = 0                O(n)
 smooth, not convex                              none: a second-order verdict        a Hessian or Lanczos steps
 ==============================================  ==================================  ===========================
@@ -28,15 +29,16 @@ import numpy as np
 
 from steepest.certify.bounds import FLOOR, relative_to
 from steepest.certify.consistency import contradiction
-from steepest.certify.gap import duality_gap, gap_at_zero, gap_of_proposal
-from steepest.certify.second_order import WORK, applies, local_bound, stationarity
+from steepest.certify.gap import duality_gap, gap_at_zero
+from steepest.certify.proposal import gap_of_proposal
+from steepest.certify.second_order import WORK, applies, concordant, factor, local_bound, newton_dual, stationarity
 from steepest.certify.separability import Direction, quasi_separating, separating
 from steepest.certify.words import ended, measured
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 
 _KEPT = (Status.BUDGET, Status.STALLED, Status.INTERRUPTED, Status.DIVERGED)
-_RIDGE_WORK = 1e9  # a Hessian beside a gap that failed must be cheap: more rounds of the solver may be cheaper
+_CHEAP = 5e7  # multiply-adds of a Hessian beside a gap that missed, while the solver can still go on
 
 
 def certify(
@@ -173,15 +175,20 @@ class _Judge:
                 conjugate = gap.fenchel_used or traits.has_conjugate
                 if offer("duality_gap" if conjugate else "strong_convexity", gap.value):
                     return best, evidence
-            if dual is not None:
-                proposed = gap_of_proposal(problem, at, dual)
-                if proposed is not None and offer("duality_gap", proposed.value):
-                    return best, evidence
-        if self.deep and applies(problem, _RIDGE_WORK if penalised else WORK):
-            local = local_bound(problem, at)
+        if dual is not None:
+            proposed = gap_of_proposal(problem, at, dual)
+            if proposed is not None and offer("duality_gap", proposed.value):
+                return best, evidence
+        if self.deep and applies(problem, _CHEAP if penalised and self.status is Status.CERTIFIED else WORK):
+            found = factor(problem, at)
+            local = local_bound(problem, at, found) if found is not None and concordant(problem) else None
             if local is not None:
                 facts = {"decrement": local.decrement, "self_concordance_product": local.product}
                 if offer("second_order", local.value, facts):
+                    return best, evidence
+            if found is not None and traits.has_conjugate:
+                value = newton_dual(problem, at, found)
+                if value is not None and offer("duality_gap", value):
                     return best, evidence
         fit = gap_at_zero(problem, at)
         if fit is not None:

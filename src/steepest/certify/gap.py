@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.certify.balance import Balanced, balanced, repaired_simplex, shrunk
+from steepest.certify.balance import Balanced, balanced
 from steepest.kernels import fenchel
 from steepest.protocols import Evaluation, FloatArray
 
@@ -124,40 +124,10 @@ def duality_gap(problem: Any, at: Evaluation) -> Gap | None:
     if point.same:
         c = at.gradient[:m] - l2 * at.w[:m] if l2 else at.gradient[:m]
     else:
-        c = _products(problem, point.slopes)
+        c = products(problem, point.slopes)[0]
     if not np.all(np.isfinite(c)):
         return None
     return gap_at(problem, at, point, c)
-
-
-def gap_of_proposal(problem: Any, at: Evaluation, dual: Any) -> Gap | None:
-    """The gap at a dual point that a solver proposes, in the units of slopes; it need not be feasible.
-
-    Rows outside the domain of the conjugate take the slope instead, the balance of an intercept is repaired by
-    scaling, and the products with X are recomputed: half a pass.
-    """
-    u = np.array(dual, dtype=np.float64, copy=True)
-    if u.shape != at.slopes.shape or not problem.traits.has_conjugate:
-        return None
-    values = np.empty(len(u))
-    function: Any = fenchel.conjugates if u.ndim == 1 else fenchel.conjugates_many
-    function(problem.loss, u, problem.y, values)
-    outside = ~np.isfinite(values)
-    u[outside] = at.slopes[outside]
-    imbalance = 0.0
-    k = problem.layout.n_outputs
-    if problem.layout.intercept:
-        if k == 1:
-            u = shrunk(u, problem.p)
-        elif problem.loss.link == "softmax":
-            u = repaired_simplex(u, problem.probabilities(at) - at.slopes, problem.p)
-        else:
-            return None
-        imbalance = float(np.abs(problem.p @ u).sum())
-    c = _products(problem, u)
-    if not np.all(np.isfinite(c)):
-        return None
-    return gap_at(problem, at, Balanced(u, np.zeros(k), imbalance, False, 0.0), c)
 
 
 def gap_at_zero(problem: Any, at: Evaluation) -> Gap | None:
@@ -169,7 +139,30 @@ def gap_at_zero(problem: Any, at: Evaluation) -> Gap | None:
     return Gap(loss_part + 2.0 * _EPS * size + problem.penalty_value(at.w), u, 1.0, True)
 
 
-def _products(problem: Any, u: FloatArray) -> FloatArray:
-    c, _ = problem.source.rmatvec(problem.p, u)
+def products(problem: Any, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """``X^T p u``, flat, and ``sum p u``: half a pass."""
+    c, own = problem.source.rmatvec(problem.p, u)
     problem.passes += 0.5
-    return c.ravel()  # type: ignore[no-any-return]
+    return c.ravel(), np.atleast_1d(own)
+
+
+def remainder(problem: Any, at: Evaluation, c: FloatArray, own: FloatArray, reach: FloatArray) -> float:
+    """What a dual point that misses its equalities by rounding may claim too much; inf where it is no rounding.
+
+    Without a penalty the dual constraint is ``X^T p u = 0``, with an unpenalised intercept ``sum p u = 0``.  A
+    miss r lets the bound be wrong by r times the parameters of the optimum; ``reach`` is their order of size.
+    """
+    m, k = problem.layout.n_weights, problem.layout.n_outputs
+    free = np.zeros(m) if problem.traits.l2 or problem.traits.l1 else c
+    sizes = np.zeros(m)
+    if np.any(free):
+        _, second = problem.source.moments(problem.p)
+        problem.passes += 0.5
+        sizes = np.repeat(np.sqrt(second), k)
+    if problem.layout.intercept:
+        free, sizes = np.concatenate([free, own]), np.concatenate([sizes, np.ones(k)])
+    squares = at.slopes**2 if k == 1 else np.sum(at.slopes**2, axis=1)
+    typical = math.sqrt(float(problem.p @ squares))
+    if not np.all(np.abs(free) <= 1e-11 * typical * sizes):
+        return math.inf
+    return 4.0 * float(np.abs(free) @ reach)

@@ -29,6 +29,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
 from steepest.certify.curvature import flops, hessian
+from steepest.certify.gap import fenchel_sum, penalty_gap, products, remainder
 from steepest.protocols import Evaluation, FloatArray
 
 _EPS = 2.0**-52
@@ -46,11 +47,14 @@ class LocalBound(NamedTuple):
 
 
 def applies(problem: Any, work: float = WORK) -> bool:
-    """Whether `local_bound` can be tried: convex, curvature, self-concordant, no l1, small enough."""
+    """Whether a Hessian can help: convex with curvature, no l1, small enough."""
     traits = problem.traits
-    smooth = traits.convex and traits.has_curvature and traits.l1 == 0.0
-    concordant = math.isfinite(problem.loss.self_concordance)
-    return smooth and concordant and _affordable(problem, work)
+    return traits.convex and traits.has_curvature and traits.l1 == 0.0 and _affordable(problem, work)
+
+
+def concordant(problem: Any) -> bool:
+    """Whether `local_bound` has the constant that it needs."""
+    return math.isfinite(problem.loss.self_concordance)
 
 
 def _affordable(problem: Any, work: float) -> bool:
@@ -77,39 +81,92 @@ def decrease(decrement: float, r: float) -> float:
     return ((1.0 - s) * math.log1p(-s) + s) / (r * r)
 
 
-def local_bound(problem: Any, at: Evaluation) -> LocalBound | None:
-    """The bound of the module's head; None where it does not hold or cannot be trusted to rounding.
+class Factor(NamedTuple):
+    """``H``, its pseudo-inverse ``basis basis'`` in the units of the parameters, and the directions left out."""
 
-    Directions in which the data do not vary (collinear columns, a shift of all classes) are left out: the
-    objective is constant along them.  A direction of little curvature that the data do vary in is not, and where
-    rounding cannot tell the two apart there is no bound.
+    H: FloatArray
+    basis: FloatArray
+    flat: FloatArray
+    alive: Any  # parameters with curvature of their own
 
-    Cost: one Hessian and its eigenvalues; the rows' norms exactly only where a crude bound is not enough.
-    """
+
+def factor(problem: Any, at: Evaluation) -> Factor | None:
+    """The Hessian and its inverse on the directions that it sees; None where there is no curvature at all."""
     H = hessian(problem, at)
     if not np.all(np.isfinite(H)):
         return None
     diagonal = np.diag(H)
     alive = diagonal > 0.0
-    if not np.any(alive) or not _dead_columns_are_empty(problem, at, alive):
+    if not np.any(alive):
         return None
     scale = 1.0 / np.sqrt(diagonal[alive])  # makes rank, and so the bound, independent of units
     values, vectors = np.linalg.eigh(H[np.ix_(alive, alive)] * scale * scale[:, None])
     kept = values > 8.0 * len(values) * _EPS * float(values[-1])
     directions = np.zeros((problem.size, len(values)))
     directions[alive] = scale[:, None] * vectors
-    if not np.all(kept) and not _constant_along(problem, at, directions[:, ~kept]):
+    return Factor(H, directions[:, kept] / np.sqrt(values[kept]), directions[:, ~kept], alive)
+
+
+def local_bound(problem: Any, at: Evaluation, found: Factor) -> LocalBound | None:
+    """The bound of the module's head; None where it does not hold or cannot be trusted to rounding.
+
+    Directions in which the data do not vary (collinear columns, a shift of all classes) are left out: the
+    objective is constant along them.  A direction of little curvature that the data do vary in is not, and where
+    rounding cannot tell the two apart there is no bound.
+
+    Cost: O(size^2), and the rows' norms exactly, O(n size^2), only where a crude bound is not enough.
+    """
+    if not _dead_columns_are_empty(problem, at, found.alive):
         return None
-    basis = directions[:, kept] / np.sqrt(values[kept])
-    along = basis.T @ at.gradient
+    if found.flat.shape[1] and not _constant_along(problem, at, found.flat):
+        return None
+    along = found.basis.T @ at.gradient
     decrement = math.sqrt(float(along @ along))
     R = float(problem.loss.self_concordance)
     r = 0.0
     if R > 0.0:
-        r = R * _crude_norm(problem, H)
+        r = R * _crude_norm(problem, found.H)
         if not decrement * r <= 0.5:
-            r = R * _row_norm(problem, basis)
+            r = R * _row_norm(problem, found.basis)
     return LocalBound(decrease(decrement, r), decrement, decrement * r)
+
+
+def newton_dual(problem: Any, at: Evaluation, found: Factor) -> float | None:
+    """The duality gap at the slopes moved by a Newton step: ``u + loss'' (X d)`` with ``d = -H^-1 grad``.
+
+    To first order these are the slopes at the minimiser, so the gap is about half the squared decrement; and by
+    construction they meet the constraint of an unpenalised direction, ``X^T p u = 0``, which no scaling of the
+    slopes does.  A global proof for any loss with a conjugate, where its domain is not left; kinks do not harm.
+    What the constraint misses by rounding times the parameters is added.
+
+    Cost: two passes.
+    """
+    source, layout, l2 = problem.source, problem.layout, problem.traits.l2
+    m, k = layout.n_weights, layout.n_outputs
+    u = at.slopes.copy()
+    gradient = at.gradient
+    total = np.zeros(problem.size)
+    for _ in range(2):  # the second step takes the rounding of the first away
+        d = -(found.basis @ (found.basis.T @ gradient))
+        total += d
+        head, tail = layout.split(d)
+        shift: Any = (float(tail[0]) if k == 1 else tail) if len(tail) else (0.0 if k == 1 else np.zeros(k))
+        t = source.matvec(np.ascontiguousarray(head), shift)
+        if k == 1:
+            u += np.divide(problem.curvatures(at), problem.p, out=np.zeros_like(u), where=problem.p > 0.0) * t
+        else:
+            q = problem.probabilities(at)
+            u += q * (t - np.sum(q * t, axis=1, keepdims=True))
+        c, own = products(problem, u)
+        problem.passes += 0.5
+        gradient = c + l2 * (at.w[:m] + total[:m])
+        if layout.intercept:
+            gradient = np.append(gradient, own)
+    loss_part, size, _ = fenchel_sum(problem, at.scores, u)
+    value = loss_part + 4.0 * _EPS * size + remainder(problem, at, c, own, np.abs(at.w) + np.abs(total))
+    if l2:
+        value += penalty_gap(at.w[:m], c, 0.0, l2)
+    return value if math.isfinite(value) else None
 
 
 def _dead_columns_are_empty(problem: Any, at: Evaluation, alive: Any) -> bool:
