@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.preprocessing import LabelEncoder  # noqa: F401  (compute_class_weight would import it within a deadline)
+from sklearn.utils.class_weight import compute_class_weight
 
 from steepest.estimators.targets import Labels, apply_class_weight, check_weights, encode, normalise
 from steepest.exceptions import DataError, InvalidParameterError
@@ -123,8 +125,6 @@ def test_weights() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), min_size=4, max_size=30))
 def test_balanced_classes_weigh_the_same(rows: list[tuple[int, int]]) -> None:
-    from sklearn.utils.class_weight import compute_class_weight
-
     y, s = np.array([r[0] for r in rows]), np.array([float(r[1]) for r in rows])
     if len(np.unique(y)) < 2:
         return

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from steepest.estimators.fitting import Control, Job, Solution, solve
 from steepest.estimators.objective import describe
 from steepest.estimators.parameters import COMMON, Rules, validate
+from steepest.estimators.solvers import own_name
 from steepest.estimators.warnings import ConvergenceWarning, sentence
 from steepest.exceptions import NotConvergedError
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
@@ -67,6 +68,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     intercept_: Any
 
     _rules: ClassVar[Mapping[str, Rules]] = {}
+    _inert: ClassVar[Mapping[str, Any]] = {}  # parameters that change nothing in the result, and their defaults
 
     # ------------------------------------------------------------------------------------- before the run
 
@@ -87,20 +89,25 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         )
         return X, np.asarray(y)
 
-    def _control(self, solver: str, **options: Any) -> Control:
+    def _control(self) -> Control:
         def get(name: str, default: Any) -> Any:
             return getattr(self, name, default)
 
+        solver, notes = own_name(str(get("solver", "auto")))
+        for name, default in self._inert.items():
+            given = get(name, default)
+            if given is not default and not (np.ndim(given) == 0 and given == default):
+                notes.append(f"{name} only steers scikit-learn's solvers: not used")
         return Control(
             name=type(self).__name__,
             fit_intercept=bool(get("fit_intercept", True)),
             solver=solver,
-            options=options,
             tol=float(get("tol", 1e-4)),
             max_iter=get("max_iter", None),
             max_time=get("max_time", None),
             n_jobs=get("n_jobs", None),
             verbose=int(get("verbose", 0)),
+            notes=notes,
         )
 
     def _previous(self, outputs: int, d: int) -> tuple[FloatArray, FloatArray] | None:

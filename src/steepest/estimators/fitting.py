@@ -74,6 +74,7 @@ class Control:
     max_time: float | None = None
     n_jobs: int | None = None
     verbose: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -243,9 +244,14 @@ class _Runs:
         self.passes += float(problem.passes)
         self.extras.append(dict(getattr(plan.solver, "facts", {})))
         if not self.plan:
-            self.plan = {"name": plan.name, "why": plan.why, "expected": plan.expected, "options": control.options}
-        notes = list(dict.fromkeys([*self.plan.get("notes", []), *self.source.notes, *outcome.notes]))
-        self.plan["notes"] = notes
+            self.plan = {
+                "name": plan.name,
+                "why": plan.why,
+                "expected": plan.expected,
+                "options": control.options,
+                "notes": [*control.notes, *self.source.notes],
+            }
+        self.plan["notes"] = list(dict.fromkeys([*self.plan["notes"], *outcome.notes]))
 
     def solution(self) -> Solution:
         """Everything, added up."""

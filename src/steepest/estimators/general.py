@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from steepest.estimators.classification import LinearClassification
 from steepest.estimators.parameters import ANYTHING, Rules, real
 from steepest.estimators.regression import LinearRegressionBase
-from steepest.estimators.solvers import SOLVER, own_name
+from steepest.estimators.solvers import SOLVER
 from steepest.exceptions import DataError, IncompatibleError, InvalidParameterError
 from steepest.losses.registry import VECTOR_LOSSES, get_loss
 from steepest.penalties import get_penalty
@@ -162,7 +162,7 @@ class LinearClassifier(LinearClassification):
         X, labels, weights = self._encode(X, y, sample_weight)
         d = X.shape[1]
         jobs = self._jobs(loss, penalty, labels, weights.p, d)
-        control = self._control(own_name(self.solver))
+        control = self._control()
         solution = self._run(X, jobs, control, began, weights.total, weights.raw is not None)
         self.classes_ = labels.classes
         self.coef_, self.intercept_ = self._split(solution, d, jobs[0].n_outputs, control.fit_intercept)
@@ -299,7 +299,7 @@ class LinearRegressor(LinearRegressionBase):
         penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
         data = self._encode(X, y, sample_weight)
         _check_range(data.Y[0], loss.name, targets)
-        control = self._control(own_name(self.solver))
+        control = self._control()
         jobs = self._jobs(data, loss, [penalty])
         weights = data.weights
         solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)

@@ -11,7 +11,7 @@ import numpy as np
 from steepest.estimators.noise import Noise, estimate_noise
 from steepest.estimators.parameters import BOOL, Rule, Rules, real
 from steepest.estimators.regression import NOT_POSITIVE, LinearRegressionBase
-from steepest.estimators.solvers import SOLVER, own_name
+from steepest.estimators.solvers import SOLVER
 from steepest.exceptions import InvalidParameterError
 from steepest.losses.registry import get_loss
 from steepest.penalties import L2, NoPenalty
@@ -113,7 +113,7 @@ class LinearRegression(LinearRegressionBase):
         began = time.perf_counter()
         self._check_parameters()
         data = self._encode(X, y, sample_weight)
-        control = self._control(own_name(self.solver))
+        control = self._control()
         jobs = self._jobs(data, get_loss("squared"), [NoPenalty()] * len(data.Y))
         weights = data.weights
         solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
@@ -243,7 +243,7 @@ class Ridge(LinearRegressionBase):
         data = self._encode(X, y, sample_weight)
         weights = data.weights
         penalties = [L2(a / weights.total) if a > 0.0 else NoPenalty() for a in self._strengths(len(data.Y))]
-        control = self._control(own_name(self.solver))
+        control = self._control()
         jobs = self._jobs(data, get_loss("squared"), penalties)
         solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
         self._keep(solution, data, control.fit_intercept)

@@ -11,7 +11,7 @@ import numpy as np
 
 from steepest.estimators.classification import LinearClassification
 from steepest.estimators.parameters import BOOL, NONE, Rules, one_of, real
-from steepest.estimators.solvers import SOLVER, own_name
+from steepest.estimators.solvers import SOLVER
 from steepest.losses.registry import get_loss
 from steepest.penalties import get_penalty
 from steepest.protocols import FloatArray
@@ -88,6 +88,7 @@ class LogisticRegression(LinearClassification):
     True
     """
 
+    _inert: ClassVar[dict[str, Any]] = {"dual": False, "intercept_scaling": 1}
     _rules: ClassVar[dict[str, Rules]] = {
         "penalty": (one_of("l1", "l2", "elasticnet", "deprecated"), NONE),
         "C": (real(0, math.inf, closed="right"),),
@@ -154,7 +155,7 @@ class LogisticRegression(LinearClassification):
         name = "none" if alpha == 0.0 else {0.0: "l2", 1.0: "l1"}.get(ratio, "elasticnet")
         penalty = get_penalty(name, alpha, ratio)
         jobs = self._jobs(get_loss("logistic" if k == 2 else "softmax"), penalty, labels, weights.p, d)
-        control = self._control(own_name(self.solver))
+        control = self._control()
         solution = self._run(X, jobs, control, began, weights.total, weights.raw is not None)
         self.classes_ = labels.classes
         self.coef_, self.intercept_ = self._split(solution, d, jobs[0].n_outputs, control.fit_intercept)

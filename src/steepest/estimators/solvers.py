@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from steepest.estimators.parameters import Rules, instance
 
-#: What scikit-learn's names mean here.  Names that both know are not in the table.
+#: What scikit-learn's names mean here.  Names that both know ("lbfgs", "newton-cg" ...) are not in the table.
 ELSEWHERE: dict[str, str] = {
     "liblinear": "auto",
     "sag": "auto",
     "saga": "auto",
-    "svd": "auto",
-    "cholesky": "auto",
+    "svd": "closed_form",
+    "cholesky": "closed_form",
     "lsqr": "auto",
     "sparse_cg": "auto",
 }
@@ -18,12 +18,17 @@ ELSEWHERE: dict[str, str] = {
 SOLVER: Rules = (instance("a str", str),)  # the choice of solvers names those that it knows
 
 
-def own_name(solver: str) -> str:
-    """The solver here for a name from scikit-learn; other names stay.
+def own_name(solver: str) -> tuple[str, list[str]]:
+    """The solver here for a name from scikit-learn, and a note for the record; other names stay.
 
     Examples
     --------
-    >>> own_name("saga"), own_name("lbfgs")
-    ('auto', 'lbfgs')
+    >>> own_name("saga")
+    ('auto', ["solver='saga' is scikit-learn's; 'auto' is used, for the same objective"])
+    >>> own_name("lbfgs")
+    ('lbfgs', [])
     """
-    return ELSEWHERE.get(solver, solver)
+    if solver not in ELSEWHERE:
+        return solver, []
+    own = ELSEWHERE[solver]
+    return own, [f"solver='{solver}' is scikit-learn's; '{own}' is used, for the same objective"]

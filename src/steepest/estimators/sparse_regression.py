@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from steepest.estimators.parameters import BOOL, Rule, Rules, one_of, real
 from steepest.estimators.regression import NOT_POSITIVE, LinearRegressionBase
-from steepest.estimators.solvers import SOLVER, own_name
+from steepest.estimators.solvers import SOLVER
 from steepest.losses.registry import get_loss
 from steepest.penalties import get_penalty
 
@@ -76,6 +76,7 @@ class ElasticNet(LinearRegressionBase):
     (array([0.86, 0.  ]), True)
     """
 
+    _inert: ClassVar[dict[str, Any]] = {"precompute": False, "selection": "cyclic"}
     _rules: ClassVar[dict[str, Rules]] = {
         "alpha": (real(0, closed="left"),),
         "l1_ratio": (real(0, 1, closed="both"),),
@@ -138,7 +139,7 @@ class ElasticNet(LinearRegressionBase):
         alpha, ratio = float(self.alpha), float(self.l1_ratio)
         name = "none" if alpha == 0.0 else {0.0: "l2", 1.0: "l1"}.get(ratio, "elasticnet")
         penalty = get_penalty(name, alpha, ratio)
-        control = self._control(own_name(self.solver))
+        control = self._control()
         jobs = self._jobs(data, get_loss("squared"), [penalty] * len(data.Y))
         weights = data.weights
         solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)

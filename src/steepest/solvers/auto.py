@@ -21,6 +21,8 @@ from steepest.protocols import FloatArray
 
 HESSIAN_MOST = 3000  # features up to which a full metric is worth its (d, d) memory
 CLASSES_MOST = 64  # classes up to which one metric a class is
+NEWTON_MOST = 150  # parameters, and multiply-adds of a Hessian, up to which Newton's method is the quickest
+NEWTON_WORK = 1e6
 DIRECT_MOST = 5000  # order of the largest matrix that the closed form factors
 
 
@@ -73,6 +75,7 @@ def _lbfgs(problem: Any, warm: bool, memory: int = 10) -> Plan:
         problem.precise = False  # Batch goes over to float64 where rounding stops it; certificates are float64
     if d <= HESSIAN_MOST and k <= CLASSES_MOST:
         from steepest.solvers.precondition import HessianSchedule, SoftmaxSchedule
+        from steepest.solvers.rough import rough_start, sample_size
 
         schedule = HessianSchedule(problem) if k == 1 else SoftmaxSchedule(problem)
         why = (
@@ -80,7 +83,8 @@ def _lbfgs(problem: Any, warm: bool, memory: int = 10) -> Plan:
             if k == 1
             else f"{d} features, {k} classes: L-BFGS in the metric of one Hessian block a class"
         )
-        solver = Batch("lbfgs", LBFGS(None, memory), search, schedule)
+        prologue = rough_start if not warm and sample_size(problem) else None
+        solver = Batch("lbfgs", LBFGS(None, memory), search, schedule, prologue)
         return Plan(solver, problem, "lbfgs", why, "10 to 40 passes to a relative gap of 1e-6")
     placed = not problem.layout.intercept or k > 1 or has(problem.loss, "curvature")
     if n <= d and traits.l2 > 0.0 and traits.l1 == 0.0 and not warm and placed:
@@ -190,6 +194,28 @@ def choose(problem: Any, solver: str = "auto", *, warm: bool = False, options: d
     return plan
 
 
+def _is_small(problem: Any) -> bool:
+    """Whether a full Hessian and its factor cost less than the rounds of Python that they save."""
+    size = problem.size
+    return (
+        size <= NEWTON_MOST
+        and problem.source.nnz * problem.source.shape[1] * problem.layout.n_outputs**2 <= NEWTON_WORK
+        and problem.traits.convex
+        and problem.traits.has_curvature
+        and hasattr(problem, "hessian")
+    )
+
+
+def _small_newton(problem: Any) -> Plan:
+    from steepest.solvers.batch import Batch
+    from steepest.solvers.newton import NewtonCholesky
+    from steepest.solvers.searches import StrongWolfe
+
+    solver = Batch("newton-cholesky", NewtonCholesky(), StrongWolfe())
+    why = f"{problem.size} parameters: Newton steps with the full Hessian cost less than the rounds that they save"
+    return Plan(solver, problem, "newton-cholesky", why, "4 to 10 rounds, the last of which squares the error")
+
+
 def _automatic(problem: Any, warm: bool) -> Plan:
     traits = problem.traits
     if not traits.smooth and has(problem.loss, "prox"):
@@ -199,4 +225,6 @@ def _automatic(problem: Any, warm: bool) -> Plan:
         return _coordinate(problem, warm) if newton else SOLVERS["fista"](problem, warm)
     if traits.quadratic and (min(problem.source.shape) <= DIRECT_MOST):
         return _closed_form(problem, warm)
+    if traits.smooth and _is_small(problem):
+        return _small_newton(problem)
     return _lbfgs(problem, warm)
