@@ -35,15 +35,19 @@ class Batch:
     schedule : callable, optional
         ``schedule(problem, at, round, direction) -> str``: may renew the direction's metric; a non-empty
         string is a note for the record.
+    prologue : callable, optional
+        ``prologue(solver, problem, w) -> w``: a better start than zero; see `steepest.solvers.rough`.
     """
 
     patience = 10
 
-    def __init__(self, name: str, direction: Any, search: Any, schedule: Any = None) -> None:
+    def __init__(self, name: str, direction: Any, search: Any, schedule: Any = None, prologue: Any = None) -> None:
         self.name = name
         self.direction = direction
         self.search = search
         self.schedule = schedule
+        self.prologue = prologue
+        self.notes: list[str] = []
 
     def missing(self, traits: Traits) -> str | None:
         """What the direction needs and the problem lacks."""
@@ -55,7 +59,16 @@ class Batch:
         return need(traits) if need is not None else None
 
     def start(self, problem: Any, w: FloatArray) -> BatchState:
-        """Nothing is computed yet."""
+        """Nothing is computed yet, but for a prologue that was asked for and a start at zero."""
+        if self.prologue is not None and not w.any():
+            w = self.prologue(self, problem, w)
+            self.direction.reset()
+            self.schedule.resume()
+            self.notes.append("began from the solution on a sample of the rows")
+        return self.start_here(problem, w)
+
+    def start_here(self, problem: Any, w: FloatArray) -> BatchState:
+        """Begin at w, whatever it is."""
         return BatchState(problem, None, w)
 
     def advance(self, state: BatchState) -> Round:

@@ -15,6 +15,7 @@ import numpy as np
 from steepest.losses.registry import has
 from steepest.protocols import AnyArray, Evaluation
 from steepest.solvers.metric import Cholesky, ClassBlocks
+from steepest.solvers.rough import spread_rows
 
 ENOUGH = 1e-3  # decrement, relative to that at the last renewal, that makes a renewal pointless
 
@@ -28,11 +29,9 @@ def hessian_price(source: Any) -> float:
     return float(lengths @ lengths) / max(1.0, 4.0 * float(lengths.sum()))
 
 
-def strided(n: int, m: int) -> AnyArray | None:
-    """About m row numbers spread evenly over n; None where that would be all of them."""
-    if m >= n // 2:
-        return None
-    return np.arange(0, n, n // m, dtype=np.int64)
+def spread(n: int, m: int) -> AnyArray | None:
+    """m row numbers spread over n; None where that would be about all of them."""
+    return spread_rows(n, m) if m < n // 2 else None
 
 
 class HessianSchedule:
@@ -42,22 +41,26 @@ class HessianSchedule:
         n, d = problem.source.shape
         self.every = int(np.clip(round(hessian_price(problem.source)), 3, 8))
         # the first metric is soon out of date: many rows would be wasted on it
-        self.first_rows = strided(n, max(50_000, 50 * d))
+        self.most_first = max(50_000, 50 * d)
         self._last = 0
         self._reference = np.inf
         self.renewals = 0
 
+    def resume(self) -> None:
+        """The rounds start over, with the metric that there is; its decrement is measured anew."""
+        self._last, self._reference = 0, np.inf
+
     def __call__(self, problem: Any, at: Evaluation, round_: int, direction: Any) -> str:
         if direction.metric is not None:
-            if round_ - self._last < self.every:
+            if round_ - self._last < self.every and self._reference < np.inf:
                 return ""
             decrement = problem.inner(at.gradient, direction.metric.solve(at.gradient))
-            if decrement < ENOUGH * self._reference:
+            if decrement < ENOUGH * self._reference or self._reference == np.inf:
                 self._last, self._reference = round_, decrement
                 return ""
         first = direction.metric is None
         if has(problem.loss, "curvature"):
-            H = problem.hessian(at, self.first_rows if first else None)
+            H = problem.hessian(at, spread(len(problem.p), self.most_first) if first else None)
         else:
             H = _bound_hessian(problem)
         metric = Cholesky(H)
@@ -93,36 +96,42 @@ class SoftmaxSchedule:
     def __init__(self, problem: Any) -> None:
         n, d = problem.source.shape
         k = problem.layout.n_outputs
-        self.rows = strided(n, max(10 * d, 2000))
-        if self.rows is None:
-            self.rows = np.arange(n, dtype=np.int64)
-        price = hessian_price(problem.source) * k * len(self.rows) / n
+        self.most = max(10 * d, 2000)
+        price = hessian_price(problem.source) * k * min(1.0, self.most / n)
         self.first = int(np.clip(round(0.5 * price), 3, 8))
         self.every = int(np.clip(round(price), 6, 16))
         self._last = 0
         self._reference = np.inf
         self.renewals = 0
 
+    def resume(self) -> None:
+        """The rounds start over, with the metric that there is; its decrement is measured anew."""
+        self._last, self._reference = 0, np.inf
+
     def __call__(self, problem: Any, at: Evaluation, round_: int, direction: Any) -> str:
-        k = problem.layout.n_outputs
+        k, n = problem.layout.n_outputs, len(problem.p)
+        rows = spread(n, self.most)
+        if rows is None:
+            rows = np.arange(n, dtype=np.int64)
         if direction.metric is None:
-            share = float(problem.p[self.rows].sum())
-            G = problem.source.gram(problem.p[self.rows] / (share or 1.0), self.rows)
-            problem.passes += 0.5 * len(self.rows) / len(problem.p)
+            share = float(problem.p[rows].sum())
+            G = problem.source.gram(problem.p[rows] / (share or 1.0), rows)
+            problem.passes += 0.5 * len(rows) / n
             m = problem.layout.n_features
             H = (k - 1.0) / k**2 * (G if problem.layout.intercept else np.ascontiguousarray(G[:m, :m]))
             H[np.arange(m), np.arange(m)] += problem.traits.l2
             direction.renew(Cholesky(H, k))
             return ""
         due = self.first if self.renewals == 0 else self.every
-        if round_ - self._last < due:
+        fresh = self.renewals > 0 and self._reference == np.inf
+        if round_ - self._last < due and not fresh:
             return ""
         if self.renewals:
             decrement = problem.inner(at.gradient, direction.metric.solve(at.gradient))
-            if decrement < ENOUGH * self._reference:
+            if decrement < ENOUGH * self._reference or fresh:
                 self._last, self._reference = round_, decrement
                 return ""
-        metric = ClassBlocks([Cholesky(problem.class_hessian(at, c, self.rows)) for c in range(k)])
+        metric = ClassBlocks([Cholesky(problem.class_hessian(at, c, rows)) for c in range(k)])
         direction.renew(metric)
         self._last = round_
         self._reference = problem.inner(at.gradient, metric.solve(at.gradient))
