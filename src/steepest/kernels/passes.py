@@ -7,7 +7,7 @@ are absent: their loss is not added even where it is infinite, and their slope a
 
 from __future__ import annotations
 
-from steepest.jit import fast_kernel, kernel
+from steepest.jit import fast_inner, fast_kernel, kernel
 from steepest.kernels.rows import accumulate, scores, square_norms, square_sums
 from steepest.losses.registry import conjugate, curvature, slope, value
 
@@ -24,6 +24,22 @@ def transposed(rows, p, u, start, stop, g):
     return accumulate(rows, p, u, start, stop, g)
 
 
+@fast_inner
+def take_losses(loss, z, y, p, u):
+    """Slopes u of known scores, 0 in absent rows; returns sum p loss.
+
+    Two loops, though they share an exponential: one that sums and stores would be compiled twice, as vectors
+    for arrays that lie far apart and as numbers for others, and its sum would depend on where memory was free.
+    """
+    total = 0.0
+    for i in range(z.shape[0]):
+        v = value(loss, z[i], y[i])
+        total += p[i] * v if p[i] != 0.0 else 0.0
+    for i in range(z.shape[0]):
+        u[i] = slope(loss, z[i], y[i]) if p[i] != 0.0 else 0.0
+    return total
+
+
 @fast_kernel
 def sweep(loss, rows, y, p, w, b, start, stop, block, z, u, g):
     """Scores z, slopes u, gradient g; returns (sum p loss, sum p u)."""
@@ -32,10 +48,8 @@ def sweep(loss, rows, y, p, w, b, start, stop, block, z, u, g):
     for low in range(start, stop, block):
         high = min(low + block, stop)
         scores(rows, w, b, low, high, z)
-        for i in range(low, high):
-            v = value(loss, z[i], y[i])
-            total += p[i] * v if p[i] != 0.0 else 0.0
-            u[i] = slope(loss, z[i], y[i]) if p[i] != 0.0 else 0.0
+        # slices begin at 0: an index that might be negative keeps a loop from becoming vectors
+        total += take_losses(loss, z[low:high], y[low:high], p[low:high], u[low:high])
         slopes += accumulate(rows, p, u, low, high, g)
     return total, slopes
 
@@ -43,12 +57,7 @@ def sweep(loss, rows, y, p, w, b, start, stop, block, z, u, g):
 @fast_kernel
 def losses_slopes(loss, z, y, p, u):
     """Slopes u of known scores; returns sum p loss."""
-    total = 0.0
-    for i in range(z.shape[0]):
-        v = value(loss, z[i], y[i])
-        total += p[i] * v if p[i] != 0.0 else 0.0
-        u[i] = slope(loss, z[i], y[i]) if p[i] != 0.0 else 0.0
-    return total
+    return take_losses(loss, z, y, p, u)
 
 
 @fast_kernel

@@ -143,16 +143,20 @@ class LinearProblem(LinearBase):
     def hessian(self, at: Evaluation, rows: AnyArray | None = None) -> FloatArray:
         """Hessian of the smooth part, (size, size).
 
-        With ``rows`` the data part is estimated from those row numbers, scaled to the whole weight.
+        With ``rows`` the data part is estimated from those row numbers, scaled to the whole weight; negative
+        curvature is left out then, for the estimate serves as a metric.
         """
         h = self.curvatures(at)
         n, m = len(h), self.layout.n_features
         if rows is None:
-            G = self.source.gram(h)
+            G = self.source.gram(np.maximum(h, 0.0))
             self.passes += 0.5
+            if not self.loss.convex and np.any(h < 0.0):
+                G -= self.source.gram(np.maximum(-h, 0.0))
+                self.passes += 0.5
         else:
             share = float(self.p[rows].sum())
-            G = self.source.gram(h[rows] / (share if share > 0.0 else 1.0), rows)
+            G = self.source.gram(np.maximum(h[rows], 0.0) / (share if share > 0.0 else 1.0), rows)
             self.passes += 0.5 * len(rows) / n
         H = G if self.layout.intercept else np.ascontiguousarray(G[:m, :m])
         H[np.arange(m), np.arange(m)] += self.traits.l2
