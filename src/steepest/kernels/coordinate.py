@@ -146,12 +146,14 @@ def all_moments(columns, h, first, second):
 
 
 @fast_kernel
-def column_descent(columns, h, centre, mass, diagonal, lam, ridge, q, old, w, t, tol, most):
+def column_descent(columns, h, centre, mass, diagonal, lam, ridge, q, old, w, t, tol, most, prior):
     """Cyclic descent over columns with row weights h; ``w`` and ``t = X (w - old)`` change in place.
 
     ``centre = X'h`` and ``mass = sum h`` eliminate the intercept; ``mass = 0`` means there is none.  Epochs
     go over the coordinates that moved or are not zero until they settle, then over all.  A visited column
-    costs its entries, twice where its weight changes.  Returns (epochs, decrease of the last, of all).
+    costs its entries, twice where its weight changes.  Ends after ``most`` epochs, or when an epoch over all
+    lowers the model by at most ``tol`` of all the decrease, that of earlier calls (``prior``) included.
+    Returns (epochs, whether that happened, decrease of all).
     """
     k = len(w)
     active = np.ones(k, dtype=np.bool_)
@@ -185,13 +187,13 @@ def column_descent(columns, h, centre, mass, diagonal, lam, ridge, q, old, w, t,
                 moved += step * centre[j]
                 column_add(columns, j, step, t)
         done += last
-        if last <= tol * done:
+        if last <= tol * (prior + done):
             if everything:
-                return epoch + 1, last, done
+                return epoch + 1, True, done
             everything = True
         else:
             everything = False
-    return most, last, done
+    return most, False, done
 
 
 # ------------------------------------------------------------------------------------------ chosen columns

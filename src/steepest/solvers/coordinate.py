@@ -48,6 +48,7 @@ class ProximalNewton:
         self.problem = problem
         self.careful = careful
         self.use_matrix = _matrix_pays(problem.source) if mode == "auto" else mode == "gram"
+        self._may_switch = mode == "auto" and problem.source.shape[1] <= MATRIX_COLUMNS
         self._columns: Any = None
         self._H: FloatArray | None = None
         self._fresh = False
@@ -70,7 +71,9 @@ class ProximalNewton:
                 self._columns = transposed_columns(problem.source)
             h = self._weights(at)
             self._fresh = True
-            w, dz = solve_columns(self._columns, h, l1, l2, at.w, at.gradient, intercept, tol)
+            w, dz, settled = solve_columns(self._columns, h, l1, l2, at.w, at.gradient, intercept, tol)
+            # columns that are nearly collinear keep descent from settling; their matrix does not mind
+            self.use_matrix = not settled and self._may_switch
         new, t = self._search(at, w, dz)
         self.careful = self.careful - 1 if t == 1.0 else 1
         if t == 0.0 and not self._fresh:
@@ -357,7 +360,7 @@ class CoordinateDescent:
             inner, taken = new, t
             if quadratic and state.newton.use_matrix:
                 break
-            if working_set.gap(restriction.inner, inner, state.floor).value <= 0.1 * bound.value:
+            if working_set.cheap_gap(restriction.inner, inner) <= 0.1 * bound.value:
                 break
         if taken == 0.0:
             return at, 0.0

@@ -20,6 +20,7 @@ from steepest.protocols import AnyArray, FloatArray
 
 EPOCHS = 3  # of coordinate descent between two Newton steps on the support
 ALTERNATIONS = 40
+BLOCK = 5  # epochs of column descent between two extrapolations
 PIVOTS = 20  # Newton steps in a row that change signs
 LARGEST_RIDGE, RIDGE_FALL, SMALLEST_RIDGE = 1e-5, 1e-7, 1e-12  # relative to the diagonal, in Newton steps
 
@@ -124,9 +125,11 @@ def solve_columns(
     g: FloatArray,
     intercept: bool,
     tol: float,
-    most: int = 1000,
-) -> tuple[FloatArray, FloatArray]:
-    """The minimiser of the model with ``H = X' diag(h) X + l2 I`` from columns; also ``X d`` (+ intercept).
+    most: int = 500,
+) -> tuple[FloatArray, FloatArray, bool]:
+    """The minimiser of the model with ``H = X' diag(h) X + l2 I`` from columns.
+
+    Returns ``w + d``, ``X d`` (with the intercept's step), and whether it settled within ``most`` epochs.
 
     Cost: the entries of the visited columns an epoch, twice where weights change.  Extra memory: (n,).
     """
@@ -138,14 +141,60 @@ def solve_columns(
     if mass > 0.0:
         q = g[:m] - first * (g[m] / mass)
         diagonal = np.maximum(second - first * first / mass, 1e-12 * second) + l2
-    head, t = w[:m].copy(), np.zeros(len(h))
-    coordinate.column_descent(
-        columns, h, first, mass, diagonal, l1, l2, q, np.ascontiguousarray(w[:m]), head, t, tol, most
-    )
+    old = np.ascontiguousarray(w[:m])
+    head, t = old.copy(), np.zeros(len(h))
+    model = (columns, h, first, mass, diagonal, l1, l2, q, old)
+    total, epochs, settled = 0.0, 0, False
+    while epochs < most:
+        w0, t0 = head.copy(), t.copy()
+        used, settled, decrease = coordinate.column_descent(*model, head, t, tol, BLOCK, total)
+        total, epochs = total + decrease, epochs + used
+        if settled:
+            break
+        total += _extrapolate(h, first, mass, l1, l2, q, old, head, t, head - w0, t - t0)
     if not intercept:
-        return head, t
+        return head, t, settled
     shift = -(g[m] + float(first @ (head - w[:m]))) / mass if mass > 0.0 else 0.0
-    return np.append(head, w[m] + shift), t + shift
+    return np.append(head, w[m] + shift), t + shift, settled
+
+
+def _extrapolate(
+    h: FloatArray,
+    first: FloatArray,
+    mass: float,
+    l1: float,
+    l2: float,
+    q: FloatArray,
+    old: FloatArray,
+    w: FloatArray,
+    t: FloatArray,
+    d: FloatArray,
+    dt: FloatArray,
+) -> float:
+    """Go on along the way ``d`` of the last epochs to the least of the model or the first change of sign: O(n + k).
+
+    What coordinate descent does slowly it does in nearly the same direction epoch after epoch: steps of constant
+    length where columns are collinear, of a geometric series where they are nearly so.  In place; returns the
+    decrease.
+    """
+    slope = float(q @ d) + float((h * t) @ dt) + l2 * float((w - old) @ d)
+    slope += l1 * float(np.where(w != 0.0, np.sign(w) * d, np.abs(d)).sum())
+    bend = float((h * dt) @ dt) + l2 * float(d @ d)
+    if mass > 0.0:
+        along = float(first @ d)
+        slope -= float(first @ (w - old)) * along / mass
+        bend -= along * along / mass
+    if not slope < 0.0:
+        return 0.0
+    crossing = w * d < 0.0
+    reach = np.where(crossing, -w / np.where(crossing, d, 1.0), math.inf)
+    s = min(float(reach.min(initial=math.inf)), -slope / bend if bend > 0.0 else math.inf)
+    if not math.isfinite(s):
+        return 0.0
+    w += s * d
+    w[reach <= s] = 0.0
+    t += s * dt
+    return -s * (slope + 0.5 * s * bend)
 
 
 def transposed_columns(source: Any) -> Any:
