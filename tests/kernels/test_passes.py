@@ -257,3 +257,22 @@ def test_not_a_number_is_not_swallowed(bad, kind):
     assert not math.isfinite(z[4])
     assert not math.isfinite(g[2])
     assert np.isfinite(np.delete(z, 4)).all()
+
+
+@pytest.mark.parametrize("name", ["logistic", "squared", "poisson"])
+def test_sums_do_not_depend_on_where_arrays_lie(name):
+    """Arrays that touch in memory take another path through vectorised loops; the bits must be the same."""
+    loss, rng, n = get_loss(name), np.random.default_rng(3), 1000
+    X, w = rng.standard_normal((n, 3)), rng.standard_normal(3)
+    y, p = targets(loss, n, rng), rng.random(n)
+    rows = as_source(X).rows
+    seen = set()
+    for gap in (0, 1, 3, 8, 64, 5000):
+        memory = np.zeros(4 * (n + gap))
+        z, u, q, t = (memory[k * (n + gap) : k * (n + gap) + n] for k in range(4))
+        q[:], t[:] = p, y
+        g = np.zeros(3)
+        swept = passes.sweep(loss, rows, t, q, w, 0.1, 0, n, 64, z, u, g)
+        known = passes.losses_slopes(loss, z, t, q, u), passes.losses_sum(loss, z, t, q)
+        seen.add((*swept, *known, *passes.along_ray(loss, z, u, 0.5, t, q), g.tobytes(), u.tobytes()))
+    assert len(seen) == 1
