@@ -187,9 +187,13 @@ class _Judge:
                 if offer("second_order", local.value, facts):
                     return best, evidence
             if found is not None and traits.has_conjugate:
-                value = newton_dual(problem, at, found)
-                if value is not None and offer("duality_gap", value):
+                value, moved = newton_dual(problem, at, found)
+                if offer("duality_gap", value):
                     return best, evidence
+                if math.isinf(value) and not penalised:  # some rows left the domain: the others make up for them
+                    proposed = gap_of_proposal(problem, at, moved)
+                    if proposed is not None and offer("duality_gap", proposed.value):
+                        return best, evidence
         fit = gap_at_zero(problem, at)
         if fit is not None:
             offer("duality_gap", fit.value)

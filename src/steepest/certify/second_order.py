@@ -131,13 +131,13 @@ def local_bound(problem: Any, at: Evaluation, found: Factor) -> LocalBound | Non
     return LocalBound(decrease(decrement, r), decrement, decrement * r)
 
 
-def newton_dual(problem: Any, at: Evaluation, found: Factor) -> float | None:
-    """The duality gap at the slopes moved by a Newton step: ``u + loss'' (X d)`` with ``d = -H^-1 grad``.
+def newton_dual(problem: Any, at: Evaluation, found: Factor) -> tuple[float, FloatArray]:
+    """The duality gap at the slopes moved by a Newton step, ``u + loss'' (X d)`` with ``d = -H^-1 grad``; and those.
 
     To first order these are the slopes at the minimiser, so the gap is about half the squared decrement; and by
     construction they meet the constraint of an unpenalised direction, ``X^T p u = 0``, which no scaling of the
-    slopes does.  A global proof for any loss with a conjugate, where its domain is not left; kinks do not harm.
-    What the constraint misses by rounding times the parameters is added.
+    slopes does.  A global proof for any loss with a conjugate, kinks or not; inf where its domain is left.  What
+    the constraint misses by rounding, times the parameters, is added.
 
     Cost: two passes.
     """
@@ -166,7 +166,7 @@ def newton_dual(problem: Any, at: Evaluation, found: Factor) -> float | None:
     value = loss_part + 4.0 * _EPS * size + remainder(problem, at, c, own, np.abs(at.w) + np.abs(total))
     if l2:
         value += penalty_gap(at.w[:m], c, 0.0, l2)
-    return value if math.isfinite(value) else None
+    return (value if math.isfinite(value) else math.inf), u
 
 
 def _dead_columns_are_empty(problem: Any, at: Evaluation, alive: Any) -> bool:
