@@ -18,7 +18,7 @@ from steepest.estimators.objective import describe
 from steepest.estimators.parameters import COMMON, Rules, validate
 from steepest.estimators.solvers import own_name
 from steepest.estimators.warnings import ConvergenceWarning, sentence
-from steepest.exceptions import NotConvergedError
+from steepest.exceptions import DataError, NotConvergedError
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.record.history import History
 from steepest.record.record import FitRecord
@@ -77,6 +77,10 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         validate(type(self).__name__, parameters, {**COMMON, **self._rules})
 
     def _check_data(self, X: Any, y: Any, *, numeric: bool, multi_output: bool = False) -> tuple[Any, AnyArray]:
+        if sp.issparse(y):
+            raise DataError(
+                "y: expected an array, got a sparse matrix. Sparse targets are not offered: use y.toarray()."
+            )
         X, y = validate_data(
             self,
             X,

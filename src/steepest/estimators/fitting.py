@@ -18,7 +18,7 @@ import numpy as np
 from steepest.certify.bounds import FLOOR
 from steepest.certify.certificate import certify
 from steepest.data.source import as_source
-from steepest.exceptions import DataError
+from steepest.exceptions import DataError, SteepestError
 from steepest.jit import compile_clock
 from steepest.kernels import multiclass, passes
 from steepest.losses.registry import SCALAR_LOSSES
@@ -174,15 +174,16 @@ def solve(X: Any, jobs: Sequence[Job], control: Control, validate_seconds: float
 
 
 def _explained(runs: _Runs, job: Job) -> None:
-    """Runs a job; a loss that cannot be compiled is named with its method and line."""
-    from numba.core.errors import NumbaError
-
+    """Runs a job; a user's loss that cannot be compiled is named with its method and line."""
     try:
         runs.one(job)
-    except NumbaError:
-        from steepest.losses.compiling import require_compiled
+    except SteepestError:
+        raise
+    except Exception:  # the compiler lets errors of many kinds through
+        if not type(job.loss).__module__.startswith("steepest."):
+            from steepest.losses.compiling import require_compiled
 
-        require_compiled(job.loss)
+            require_compiled(job.loss)
         raise
 
 
@@ -205,7 +206,7 @@ class _Runs:
         left = None
         if control.max_time is not None:
             left = max(control.max_time - (time.perf_counter() - self.began), 0.0)
-        stopped = bool(self.outcomes) and self.outcomes[-1].certificate.status is Status.INTERRUPTED
+        stopped = any(outcome.certificate.status is Status.INTERRUPTED for outcome in self.outcomes)
         return Limits(control.tol, 0 if stopped else control.max_iter, left)
 
     def one(self, job: Job) -> None:
@@ -222,7 +223,11 @@ class _Runs:
         plan = choose(problem, control.solver, warm=warm, options=control.options or None)
         start = plan.start(job.start if warm else None)
 
+        limits = self._limits()
+
         def judge(w: FloatArray, status: Status, reason: str, dual: FloatArray | None) -> Certificate:
+            if limits.max_time is not None:  # what was left for this job, but the user knows the whole
+                reason = reason.replace(f"max_time={limits.max_time:g} s", f"max_time={control.max_time:g} s")
             return certify(problem, w, tol=control.tol, status=status, reason=reason, null_value=null, dual=dual)
 
         title = f"{control.name} {job.label}".strip()
@@ -230,16 +235,16 @@ class _Runs:
             plan.solver,
             plan.problem,
             start,
-            limits=self._limits(),
+            limits=limits,
             certify=judge,
             null_value=null,
             observers=self.observers,
             info={"title": title, "solver": plan.name},
         )
-        moved = outcome.iterations == 0 and not np.array_equal(plan.problem.weights(start), outcome.w)
         self.jobs.append(job)
         self.outcomes.append(outcome)
-        self.iterations.append(1 if moved else outcome.iterations)  # a direct method is one round
+        # the loop counts rounds after the first, which for a direct method is all of its work
+        self.iterations.append(max(1, outcome.iterations) if plan.name == "closed_form" else outcome.iterations)
         self.floors.append(FLOOR * abs(null))
         self.passes += float(problem.passes)
         self.extras.append(dict(getattr(plan.solver, "facts", {})))

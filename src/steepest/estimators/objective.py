@@ -55,10 +55,11 @@ def describe(loss: Any, penalty: Any, *, total: float, weighted: bool, intercept
     >>> from steepest.losses import Logistic
     >>> from steepest.penalties import L2
     >>> describe(Logistic(), L2(0.5), total=100.0, weighted=False, intercept=True)
-    'P(w, b) = (1/100) sum_i log(1 + exp(-y_i z_i)) + 0.5/2 |w|_2^2,  z_i = x_i.w + b'
+    'P(w, b) = (1/100) sum_i log(1 + exp(-y_i z_i)) + 0.5/2 |w|_2^2,  z_i = x_i.w + b,  y_i in {-1, +1}'
     """
     letter = "W" if n_outputs > 1 else "w"
     argument = f"{letter}, b" if intercept else letter
     score = f"z_i = x_i{' W' if n_outputs > 1 else '.w'}{' + b' if intercept else ''}"
     mean = f"(1/{total:.10g}) sum_i {'s_i ' if weighted else ''}"
-    return f"P({argument}) = {mean}{_loss_term(loss)}{_penalty_term(penalty, letter)},  {score}"
+    coded = {"sign": ",  y_i in {-1, +1}", "unit": ",  y_i in [0, 1]"}.get(type(loss).targets, "")
+    return f"P({argument}) = {mean}{_loss_term(loss)}{_penalty_term(penalty, letter)},  {score}{coded}"
