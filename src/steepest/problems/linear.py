@@ -92,12 +92,16 @@ class LinearProblem(LinearBase):
             trial = np.empty_like(scores)
             for _ in range(40):
                 reached = passes.losses_slopes(self.loss, scores + (shift + step), self.y, self.p, trial)
-                if reached <= value:
+                # near the end the value is flat to rounding, the slope is not
+                flat = reached - value <= 1e-13 * abs(value) and abs(float(self.p @ trial)) < abs(slope)
+                if reached <= value or flat:
                     break
                 step *= 0.5
+                if abs(step) <= 1e-16 * (abs(shift) + 1.0):
+                    return shift, value, u
             else:
                 break
-            done = value - reached <= 1e-16 * abs(value)
+            done = not abs(float(self.p @ trial)) < 0.5 * abs(slope)
             shift, value, u = shift + step, reached, trial
             if done:
                 break

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, relative_to
-from steepest.kernels import passes
+from steepest.certify.bounds import relative_to
 from steepest.problems.linear import LinearRay
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers import working_set
@@ -147,13 +146,8 @@ class ProximalNewton:
 
     def _land(self, at: Evaluation, d: FloatArray, dz: FloatArray, t: float) -> Evaluation:
         """Everything at ``w + t d`` with the intercept at its best: half a pass."""
-        problem = self.problem
-        step, dz = t * d, t * dz
-        if problem.layout.intercept:
-            shift = float(problem.polish(at.w + step, at.scores + dz)[-1] - at.w[-1] - step[-1])
-            step[-1] += shift
-            dz = dz + shift
-        return problem.complete(LinearRay(problem, at, step, dz), 1.0)  # type: ignore[no-any-return]
+        w, scores = working_set.polished(self.problem, at.w + t * d, at.scores + t * dz)
+        return working_set.evaluate_known(self.problem, w, scores)
 
     def _correct(self, at: Evaluation, new: Evaluation) -> None:
         """BFGS: the matrix that maps the step to the change of the gradient."""
@@ -279,8 +273,7 @@ class CoordinateDescent:
         n, m = problem.source.shape
         cold = not state.w.any()
         stride = 10
-        zeros = np.zeros(n)
-        state.floor = FLOOR * abs(passes.losses_sum(problem.loss, zeros, problem.y, problem.p))
+        state.floor = working_set.null_floor(problem)
         if cold and m <= FEW_COLUMNS and n >= max(4000, 4 * stride * m) and not problem.traits.quadratic:
             state.w = self._rough(problem, state.w, stride)
         return self._arrive(state, problem.evaluate(state.w), math.nan)

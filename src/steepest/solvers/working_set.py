@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from steepest.certify.bounds import relative_to
+from steepest.certify.bounds import FLOOR, relative_to
 from steepest.certify.gap import duality_gap, penalty_gap
 from steepest.data.dense import DenseSource
 from steepest.data.sparse import SparseSource
@@ -45,7 +45,7 @@ def cheap_gap(problem: Any, at: Evaluation) -> float:
 
 def gap(problem: Any, at: Evaluation, floor: float) -> Bound:
     """The duality gap of `steepest.certify.gap`, or `cheap_gap` where that is a proof and far from small."""
-    if not problem.layout.intercept:
+    if not problem.layout.intercept and at.scores.ndim == 1 and problem.traits.l1 > 0.0:
         value = cheap_gap(problem, at)
         relative = relative_to(value, at.value - value, at.value, floor)
         if 1.0 < relative < math.inf:
@@ -54,6 +54,49 @@ def gap(problem: Any, at: Evaluation, floor: float) -> Bound:
     value = math.inf if found is None else found.value
     dual = at.value - value
     return Bound("duality_gap", value, relative_to(value, dual, at.value, floor), "suboptimality", at.value, dual)
+
+
+def certified_gap(problem: Any, at: Evaluation, floor: float) -> Bound | None:
+    """`gap` where the problem has a dual, else None: the loop then takes its own cheap bound."""
+    traits = problem.traits
+    if not (traits.convex and traits.has_conjugate and (traits.l1 > 0.0 or traits.l2 > 0.0)):
+        return None
+    return gap(problem, at, floor)
+
+
+def null_floor(problem: Any) -> float:
+    """The scale below which a relative gap means nothing: a tiny multiple of the loss at zero scores, O(n k)."""
+    n, k = problem.source.shape[0], problem.layout.n_outputs
+    zero = problem.losses_at(np.zeros(n if k == 1 else (n, k)))
+    return FLOOR * abs(float(zero)) if math.isfinite(zero) else 0.0
+
+
+class _Known(NamedTuple):
+    """A ray of length zero: what `complete` needs of a point whose scores are known."""
+
+    at: Any
+    d: float = 0.0
+    dz: float = 0.0
+
+
+class _Point(NamedTuple):
+    w: FloatArray
+    scores: FloatArray
+
+
+def evaluate_known(problem: Any, w: FloatArray, scores: Any) -> Evaluation:
+    """Everything at w from its scores: half a pass."""
+    return problem.complete(_Known(_Point(w, scores)), 0.0)  # type: ignore[no-any-return]
+
+
+def polished(problem: Any, w: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """w and its scores with the intercepts at their best for these weights: O(n k^2) a few times, no product."""
+    if not problem.layout.intercept:
+        return w, scores
+    k = problem.layout.n_outputs
+    better = problem.polish(w, scores)
+    shift = better[-k:] - w[-k:]
+    return better, scores + (shift[0] if k == 1 else shift)
 
 
 def screened(problem: Any, at: Evaluation, norms: FloatArray) -> AnyArray:
