@@ -1,8 +1,9 @@
 """Dual points for an unpenalised intercept: slopes u that meet ``sum_i p_i u_i = 0``.
 
 The intercept has no penalty, so its conjugate is finite at zero only.  The slopes at the best intercept for the
-given weights balance by themselves; they are found at fixed scores, O(n) a trial, without a product with X.  Where
-slopes jump, the point between the two sides of the jump that balances is taken.
+given weights balance by themselves; they are sought at fixed scores, O(n) a trial, without a product with X.  Between
+two trials whose slope sums differ in sign lies a point that balances exactly, so the search may stop early, and
+slopes that jump do no harm.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ _TRIALS = 120
 class Balanced(NamedTuple):
     """Slopes whose weighted sum is zero up to ``imbalance``.
 
-    ``exact``: they are the slopes at the scores shifted by ``shift``, so that Fenchel's inequality is an equality
-    there, and ``drop`` bounds what the shift gains: ``loss(z) - loss(z + shift) <= drop``.  ``same``: nothing had
-    to be changed at all.
+    ``exact``: ``drop`` bounds ``sum p [loss(z) + loss*(u) - z u]`` without a conjugate, for they are slopes at scores
+    shifted by about ``shift``.  ``same``: nothing had to be changed at all.
     """
 
     slopes: FloatArray
@@ -35,8 +35,10 @@ class Balanced(NamedTuple):
     same: bool = False
 
 
-def balanced(problem: Any, at: Evaluation) -> Balanced | None:
+def balanced(problem: Any, at: Evaluation, enough: float = 0.0) -> Balanced | None:
     """A balanced dual point near the slopes at ``at``; None where the loss does not allow one.
+
+    The search ends where the point is known to lose at most ``enough`` against the slopes.
 
     Cost: O(n k) for each of a few trials.  One score: secant steps inside a bracket on the monotone slope sum.
     Several scores (softmax): Newton's method on the k intercepts.
@@ -47,7 +49,7 @@ def balanced(problem: Any, at: Evaluation) -> Balanced | None:
     if _small(own, at.slopes, problem.p):
         return Balanced(at.slopes, zero, float(np.abs(own).sum()), True, 0.0, True)
     if k == 1:
-        return _balanced_scalar(problem, at)
+        return _balanced_scalar(problem, at, enough)
     if problem.loss.link == "softmax":
         return _balanced_softmax(problem, at)
     return None
@@ -58,64 +60,69 @@ def _small(total: Any, slopes: FloatArray, p: FloatArray) -> bool:
     return bool(np.all(np.abs(total) <= ROUNDING * np.asarray(mass)))
 
 
-def gained(before: float, after: float, slope_bound: float) -> float:
-    """Bound on a decrease of a convex sum: the difference, or by the first derivative where that has cancelled."""
-    return max(0.0, min(max(before - after, 0.0) + 16.0 * 2.0**-52 * (abs(before) + abs(after)), slope_bound))
-
-
 # --------------------------------------------------------------------------------------------- one score
 
 
-def _balanced_scalar(problem: Any, at: Evaluation) -> Balanced:
+class _Trial(NamedTuple):
+    shift: float
+    total: float
+    loss: float
+    slopes: FloatArray
+
+
+def _balanced_scalar(problem: Any, at: Evaluation, enough: float) -> Balanced:
     p, z = problem.p, at.scores
     own = float(at.gradient[-1])
+    rounding = 16.0 * 2.0**-52 * abs(at.loss)
 
-    def trial(shift: float) -> tuple[float, float, FloatArray]:
+    def trial(shift: float) -> _Trial:
         u = np.empty_like(z)
         loss = passes.losses_slopes(problem.loss, z + shift, problem.y, p, u)
-        return loss, float(p @ u), u
+        return _Trial(shift, float(p @ u), loss, u)
 
-    # ends of the bracket: (shift, slope sum, slopes); the sum grows with the shift
-    known: dict[bool, tuple[float, float, FloatArray]] = {own > 0.0: (0.0, own, at.slopes)}
-    curvature = 1.0 if problem.traits.quadratic else float(p @ (at.slopes * at.slopes))
-    step = -own / curvature if curvature > 0.0 else -math.copysign(1.0, own)
-    reach = float(np.abs(z).max(initial=0.0)) + 1.0
-    last = (0.0, own)
-    trials = 0
-    shift = step
-    while trials < _TRIALS and abs(shift) < 1e12 * reach:
-        trials += 1
-        loss, total, u = trial(shift)
-        if not math.isfinite(total):
+    def lost(at_trial: _Trial) -> float:
+        """``sum p [loss(z) + loss*(u) - z u]`` for the slopes u at the shifted scores, without a conjugate."""
+        return max(at.loss - at_trial.loss + at_trial.shift * at_trial.total, 0.0)
+
+    # ends of the bracket; the slope sum grows with the shift
+    known: dict[bool, _Trial] = {own > 0.0: _Trial(0.0, own, at.loss, at.slopes)}
+    last = known[own > 0.0]
+    curvature = 1.0 if problem.traits.quadratic else float(p @ (at.slopes * at.slopes)) / 1.5
+    shift = -own / curvature if curvature > 0.0 else -math.copysign(1.0, own)
+    side, reach = math.copysign(1.0, shift), float(np.abs(z).max(initial=0.0)) + 1.0
+    mixed: tuple[float, float] | None = None
+    for count in range(_TRIALS):
+        if not abs(shift) < 1e12 * reach:
             break
-        if _small(total, u, p):
-            drop = gained(at.loss, loss, -own * shift)
-            return Balanced(u, np.array([shift]), abs(total), True, drop)
-        previous, last = last, (shift, total)
-        known[total > 0.0] = (shift, total, u)
+        new = trial(shift)
+        if not math.isfinite(new.total):
+            break
+        if _small(new.total, new.slopes, p):
+            drop = min(lost(new) + rounding, abs(own * shift))
+            return Balanced(new.slopes, np.array([shift]), abs(new.total), True, drop)
+        previous, last = last, new
+        known[new.total > 0.0] = new
+        rise = (last.total - previous.total) / (last.shift - previous.shift)
+        secant = last.shift - last.total / rise if rise > 0.0 else math.nan
         if len(known) < 2:
-            slope = (last[1] - previous[1]) / (last[0] - previous[0])
-            ahead = last[0] - last[1] / slope if slope > 0.0 else math.inf * step
-            low, high = abs(last[0]) * 1.5, abs(last[0]) * 16.0
-            shift = math.copysign(min(max(abs(ahead), low), high), step)
+            low, high = 1.5 * abs(shift), 16.0 * abs(shift)
+            shift = side * (high if math.isnan(secant) else min(max(abs(secant), low), high))
             continue
-        a, fa, _ = known[False]
-        b, fb, _ = known[True]
-        if b - a <= 4.0 * 2.0**-52 * (reach + abs(a)):
+        a, b = known[False], known[True]
+        t = a.total / (a.total - b.total)
+        # a conjugate is convex: the point between loses no more than its share of what the ends lose
+        mixed = t, (1.0 - t) * lost(a) + t * lost(b) + rounding
+        if mixed[1] <= enough or b.shift - a.shift <= 4.0 * 2.0**-52 * (reach + abs(a.shift)):
             break
-        secant = last[0] - last[1] * (last[0] - previous[0]) / (last[1] - previous[1]) if last[1] != previous[1] else a
-        inside = a < secant < b and trials % 4
-        shift = secant if inside else 0.5 * (a + b)
-        if not a < shift < b:
+        shift = secant if a.shift < secant < b.shift and count % 4 != 3 else 0.5 * (a.shift + b.shift)
+        if not a.shift < shift < b.shift:
             break
-    if len(known) == 2:
-        _, fa, ua = known[False]
-        _, fb, ub = known[True]
-        t = -fa / (fb - fa) if fa < 0.0 else 0.0
-        u = (1.0 - t) * ua + t * ub
-    else:
+    if mixed is None:
         u = shrunk(at.slopes, p)
-    return Balanced(u, np.zeros(1), abs(float(p @ u)), False, 0.0)
+        return Balanced(u, np.zeros(1), abs(float(p @ u)), False, 0.0)
+    a, b, t = known[False], known[True], mixed[0]
+    u = (1.0 - t) * a.slopes + t * b.slopes
+    return Balanced(u, np.array([(1.0 - t) * a.shift + t * b.shift]), abs(float(p @ u)), True, mixed[1])
 
 
 def shrunk(u: FloatArray, p: FloatArray) -> FloatArray:
@@ -152,7 +159,8 @@ def _balanced_softmax(problem: Any, at: Evaluation) -> Balanced:
             break
         shift, loss, U, total = shift + t * step, ahead_loss, ahead_U, ahead
         if _small(total, U, p):
-            drop = gained(at.loss, loss, -float(own @ shift))
+            lost = at.loss - loss + float(total @ shift) + 16.0 * 2.0**-52 * abs(at.loss)
+            drop = max(0.0, min(lost, -float(own @ shift)))
             return Balanced(U, shift, float(np.abs(total).sum()), True, drop)
     repaired = repaired_simplex(U, target, p)
     return Balanced(repaired, np.zeros(k), float(np.abs(p @ repaired).sum()), False, 0.0)

@@ -38,6 +38,7 @@ from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 
 _KEPT = (Status.BUDGET, Status.STALLED, Status.INTERRUPTED, Status.DIVERGED)
+_LOOSE = 1e3  # times tol: a gap that more rounds will close
 _CHEAP = 5e7  # multiply-adds of a Hessian beside a gap that missed, while the solver can still go on
 
 
@@ -170,7 +171,7 @@ class _Judge:
             return best is not None and best.relative <= self.tol
 
         if penalised:
-            gap = duality_gap(problem, at)
+            gap = duality_gap(problem, at, 0.02 * self.tol * max(abs(at.value), self.floor))
             if gap is not None:
                 conjugate = gap.fenchel_used or traits.has_conjugate
                 if offer("duality_gap" if conjugate else "strong_convexity", gap.value):
@@ -179,7 +180,7 @@ class _Judge:
             proposed = gap_of_proposal(problem, at, dual)
             if proposed is not None and offer("duality_gap", proposed.value):
                 return best, evidence
-        if self.deep and applies(problem, _CHEAP if penalised and self.status is Status.CERTIFIED else WORK):
+        if self._hessian_pays(best, penalised):
             found = factor(problem, at)
             local = local_bound(problem, at, found) if found is not None and concordant(problem) else None
             if local is not None:
@@ -198,6 +199,18 @@ class _Judge:
         if fit is not None:
             offer("duality_gap", fit.value)
         return best, evidence
+
+    def _hessian_pays(self, best: Bound | None, penalised: bool) -> bool:
+        """Whether second derivatives are worth their cost where a gap has missed.
+
+        A run that ended well can still go on: more rounds are cheaper, unless the gap is hopelessly loose.
+        """
+        if not self.deep:
+            return False
+        going = penalised and self.status is Status.CERTIFIED
+        if going and best is not None and best.relative <= _LOOSE * self.tol:
+            return False
+        return applies(self.problem, _CHEAP if going else WORK)
 
     def _bound(self, at: Evaluation, kind: CertificateKind, value: float) -> Bound:
         lower = at.value - value

@@ -106,8 +106,10 @@ def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
     return best
 
 
-def duality_gap(problem: Any, at: Evaluation) -> Gap | None:
+def duality_gap(problem: Any, at: Evaluation, enough: float = 0.0) -> Gap | None:
     """The gap at the slopes of ``at``, for a convex loss and an l1, l2 or mixed penalty; None where there is none.
+
+    ``enough`` is how much of it may be spent on balancing an intercept before more trials are made.
 
     Cost: O(n k + d k), no product with X, where there is no intercept or it is at its optimum up to rounding;
     else half a pass.
@@ -115,7 +117,7 @@ def duality_gap(problem: Any, at: Evaluation) -> Gap | None:
     layout, l2 = problem.layout, problem.traits.l2
     m = layout.n_weights
     if layout.intercept:
-        found = balanced(problem, at)
+        found = balanced(problem, at, enough)
         if found is None:
             return None
         point = found
