@@ -59,17 +59,20 @@ class StrongWolfe(NamedTuple):
             ahead = problem.step(at, d, 1.0)
             if self.accepts(problem, at.value, slope, 1.0, ahead.value, _slope(problem, ahead, d)):
                 return Step(ahead, 1.0)
-            if not math.isfinite(ahead.value):
+            if not math.isfinite(ahead.value) or _slope(problem, ahead, d) < 0.0:
                 ahead = None
         ray = problem.along(at, d, ahead)
-        t = self.find(problem, ray, at.value, slope, first)
+        # scores that come from a difference carry its rounding, which a step beyond 1 would magnify
+        t = self.find(problem, ray, at.value, slope, first, math.inf if ahead is None else 1.0)
         if t is None:
             return None
         if ahead is not None and t == 1.0:
             return Step(ahead, 1.0)
         return Step(problem.complete(ray, t), t)
 
-    def find(self, problem: Any, ray: Any, p0: float, s0: float, first: float) -> float | None:
+    def find(
+        self, problem: Any, ray: Any, p0: float, s0: float, first: float, largest: float = math.inf
+    ) -> float | None:
         """A step that satisfies the conditions, or the best that decreases P; None where nothing does."""
         low, s_low, high, s_high = 0.0, s0, math.inf, math.nan
         t = first
@@ -86,6 +89,8 @@ class StrongWolfe(NamedTuple):
             else:
                 low, s_low = t, s
             if not math.isfinite(high):
+                if t >= largest:
+                    break
                 # a secant of the slopes tells how far; trust it up to tenfold
                 grow = low * s0 / (s0 - s_low) if s_low < 0.0 and s0 < s_low else 10.0 * t
                 t = min(max(grow, 2.0 * t), 10.0 * t)
@@ -93,7 +98,7 @@ class StrongWolfe(NamedTuple):
                 t = low + (high - low) * min(max(s_low / (s_low - s_high), 0.05), 0.95)
             else:
                 t = 0.5 * (low + high) if high < 10.0 * max(low, 1e-3) else 0.1 * high + 0.9 * low
-            if high - low <= 1e-14 * high:
+            if math.isfinite(high) and high - low <= 1e-14 * high:
                 break
         return best
 

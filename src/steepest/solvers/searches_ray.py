@@ -19,7 +19,7 @@ class Exact(NamedTuple):
 
     A quadratic has it in closed form, ``t = -P'(0) / (P'(1) - P'(0))``; else the slope's root is bracketed and
     found by the safeguarded secant of `bracketed_root`, to ``accuracy`` relative to P'(0).  For a convex P it is
-    the global minimiser of the ray, else a local one.
+    the global minimiser of the ray, else a local one that is lower than the start.
     """
 
     accuracy: float = 1e-9
@@ -27,13 +27,16 @@ class Exact(NamedTuple):
 
     def __call__(self, problem: Any, at: Evaluation, d: FloatArray, slope: float, first: float = 1.0) -> Step | None:
         ray = problem.along(at, d)
-        t = self.find(ray, slope, first, problem.traits.quadratic and problem.traits.l1 == 0.0)
-        if t is None:
-            return None
-        ahead = problem.complete(ray, t)
-        if not ahead.value <= at.value + tolerance(problem, at.value):
-            return None
-        return Step(ahead, t)
+        quadratic = problem.traits.quadratic and problem.traits.l1 == 0.0
+        highest = at.value + tolerance(problem, at.value)
+        for _ in range(12):
+            t = self.find(ray, slope, first, quadratic)
+            if t is None:
+                return None
+            if ray.value_slope(t)[0] <= highest:
+                return Step(problem.complete(ray, t), t)
+            first = 0.1 * min(first, t)  # a hill lies between: look nearer
+        return None
 
     def find(self, ray: Any, slope: float, first: float, quadratic: bool) -> float | None:
         """The step; None where no finite point decreases P; a very long one where P falls without end."""
