@@ -1,0 +1,107 @@
+"""
+When a fit stops, and what it then says
+=======================================
+
+A fit ends because a bound is proven, because a limit is reached, because it is interrupted, or because nothing moves
+any more. These are different things, and the certificate keeps them apart: ``status`` says how the run ended,
+``value`` and ``relative`` what is proven about the result, whichever way it ended.
+"""
+
+import time
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.preprocessing import scale
+
+import steepest
+from steepest.record.observers import observe
+
+raw, y = load_breast_cancer(return_X_y=True)
+X = scale(raw)
+
+
+def show(name, model):
+    certificate = model.certificate_
+    print(f"{name:<26} {certificate.status!s:<12} passed={certificate.passed!s:<6} {certificate.reason}")
+
+
+def classifier(**options):
+    return steepest.LinearClassifier("logistic", alpha=1e-3, on_unconverged="ignore", **options)
+
+
+# %%
+# The ways to end
+# ---------------
+
+
+def enough(row, w):
+    """An observer: sees each round, may ask for a stop."""
+    return row["iteration"] >= 4
+
+
+show("tol=1e-4, the default", classifier().fit(X, y))
+show("max_iter=6", classifier(max_iter=6).fit(X, y))
+began = time.perf_counter()
+show("max_time=0.2, bad columns", classifier(max_time=0.2, solver="gradient_descent", max_iter=None).fit(raw, y))
+print(f"    took {time.perf_counter() - began:.2f} s in all")
+with observe(enough):
+    show("an observer", classifier().fit(X, y))
+show("tol=0", classifier(tol=0.0).fit(X, y))
+show("separable, no penalty", classifier(penalty=None).fit(X, y))
+
+# %%
+# A limit that is hit is no reason to know nothing: after six rounds the result is proven to some accuracy. And
+# ``tol=0`` can never be proven, so the run goes on until rounding stops it; what was reached is in the certificate.
+#
+# A small decrease proves nothing
+# -------------------------------
+# Many programs stop when the objective changes little from round to round. Gradient descent on columns of very
+# different scales shows why that is no proof: it creeps. The relative change falls below one in ten thousand while the
+# objective is still some per cent above its minimum. The proven gap, from the best lower bound so far, knows.
+
+uneven = X * np.geomspace(1.0, 0.005, X.shape[1])
+slow = classifier(solver="gradient_descent", max_iter=3000, fit_intercept=False).fit(uneven, y)
+objective = slow.history_["objective"]
+lower = np.maximum.accumulate(objective - slow.history_["gap"])
+proven = np.where(lower > 0.0, objective - lower, np.nan) / lower
+least = classifier(tol=1e-10, fit_intercept=False).fit(uneven, y).certificate_.primal
+change = -np.diff(objective) / objective[1:]
+early = int(np.flatnonzero(change < 1e-4)[0])
+print(f"round {early}: relative change {change[early]:.1e}, truly above the minimum by ", end="")
+print(f"{objective[early] / least - 1:.2f} of it, proven to be within {proven[early]:.2f}")
+
+figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+axes.loglog(change, color="0.6", label="change from round to round", linewidth=0.8)
+axes.loglog(objective / least - 1.0, color="black", label="true distance from the minimum")
+axes.loglog(proven, color="tab:blue", label="proven gap")
+axes.axvline(early, color="tab:gray", linestyle=":")
+axes.set(xlabel="round", ylabel="relative to the optimum", ylim=(1e-7, 1e2))
+axes.legend(frameon=False, loc="lower left")
+
+# %%
+# Returned are the best parameters seen, not the last; the intercept, a single number, is then set to its best.
+# Observers receive a read-only view of the parameters and cannot change the run: the coefficients are the same bits
+# with and without.
+
+seen = []
+with observe(lambda row, w: seen.append(row["objective"])):
+    watched = classifier(max_iter=20, solver="gradient_descent").fit(X, y)
+alone = classifier(max_iter=20, solver="gradient_descent").fit(X, y)
+print(f"smallest objective seen {min(seen):.12f}, returned {watched.certificate_.primal:.12f}")
+print(f"the same bits with and without an observer: {np.array_equal(watched.coef_, alone.coef_)}")
+
+# %%
+# Not certified: warn, raise, or ignore
+# -------------------------------------
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    classifier(max_iter=6).set_params(on_unconverged="warn").fit(X, y)
+print(caught[0].message)
+
+try:
+    classifier(max_iter=6).set_params(on_unconverged="raise").fit(X, y)
+except steepest.exceptions.NotConvergedError as error:
+    print(f"raised; the certificate is in the error: relative gap {error.certificate.relative:.2g}")
