@@ -40,7 +40,8 @@ class ScalarLoss(Protocol):
     and ``slope`` (the derivative in z, or the stated subgradient at a kink) a loss may have
 
     - ``curvature(self, z, y)``: second derivative (a chosen generalised one at a kink of the slope);
-    - ``conjugate(self, u, y)``: ``sup_z u z - loss(z, y)``, ``inf`` outside its domain.
+    - ``conjugate(self, u, y)``: ``sup_z u z - loss(z, y)``, ``inf`` outside its domain;
+    - ``prox(self, z, y, step)``: ``argmin_v loss(v, y) + (v - z)^2 / (2 step)``.
 
     Facts stand as class attributes, set without annotation so that they are not fields; see
     `steepest.losses.registry` for their defaults: ``name``, ``convex``, ``smoothness`` (Lipschitz
@@ -119,6 +120,7 @@ class Traits(NamedTuple):
     l1: float
     l2: float  # the strong convexity in the weights
     n_outputs: int
+    has_prox: bool = False
 
 
 @dataclass(slots=True)

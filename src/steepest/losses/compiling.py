@@ -46,7 +46,7 @@ def _compile(loss: Any, method: str, function: Any) -> str | None:
     if type(loss) in VECTOR_LOSSES.values():
         arguments = (scores, types.int64, scores) if method == "value_slope" else (scores, types.int64)
     else:
-        arguments = (types.float64, types.float64)
+        arguments = (types.float64,) * (len(METHODS[method]) - 1)
     dispatcher = numba.njit(error_model="numpy")(plain)
     try:
         dispatcher.compile((numba.typeof(loss), *arguments))

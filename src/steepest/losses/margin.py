@@ -142,6 +142,10 @@ class Hinge(NamedTuple):
         s = y * u
         return math.inf if s < -1.0 or s > 0.0 else s
 
+    def prox(self, z: float, y: float, step: float) -> float:
+        m = y * z
+        return y * max(m, min(m + step, 1.0))
+
 
 @scalar_loss(name="squared_hinge")
 class SquaredHinge(NamedTuple):
@@ -325,6 +329,10 @@ class PerceptronLoss(NamedTuple):
     def conjugate(self, u: float, y: float) -> float:
         s = y * u
         return math.inf if s < -1.0 or s > 0.0 else 0.0 * s
+
+    def prox(self, z: float, y: float, step: float) -> float:
+        m = y * z
+        return y * max(m, min(m + step, 0.0))
 
 
 @scalar_loss(name="zero_one")

@@ -65,6 +65,12 @@ def conjugate(self: Any, u: Any, y: Any) -> Any:
 
 
 @dispatch
+def prox(self: Any, z: Any, y: Any, step: Any) -> Any:
+    """argmin over v of loss(v, y) + (v - z)**2 / (2 step)."""
+    return self.prox(z, y, step)
+
+
+@dispatch
 def value_slope(self: Any, z: Any, y: Any, out: Any) -> Any:
     """Vector losses: the value; the gradient in z goes into ``out``."""
     return self.value_slope(z, y, out)
@@ -79,6 +85,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "slope": ("self", "z", "y"),
     "curvature": ("self", "z", "y"),
     "conjugate": ("self", "u", "y"),
+    "prox": ("self", "z", "y", "step"),
     "value_slope": ("self", "z", "y", "out"),
 }
 
@@ -164,7 +171,8 @@ def scalar_loss(cls: Any = None, *, name: str | None = None) -> Any:
     cls : type
         A NamedTuple with methods ``value(self, z, y)`` and ``slope(self, z, y)``, written in the part of
         Python that Numba compiles.  ``curvature(self, z, y)`` opens Newton's method, ``conjugate(self, u,
-        y)`` duality gaps.  Facts (``convex = True``, ``smoothness = 1.0`` ...) stand without annotation.
+        y)`` duality gaps, and ``prox(self, z, y, step)`` a solver for losses with kinks.  Facts (``convex =
+        True``, ``smoothness = 1.0`` ...) stand without annotation.
     name : str, optional
         Default: the class's name in lower case.
 

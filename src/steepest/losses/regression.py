@@ -70,6 +70,10 @@ class Absolute(NamedTuple):
     def conjugate(self, u: float, y: float) -> float:
         return math.inf if abs(u) > 1.0 else u * y
 
+    def prox(self, z: float, y: float, step: float) -> float:
+        r = z - y
+        return y + max(r - step, min(r + step, 0.0))
+
 
 @scalar_loss(name="quantile")
 class Quantile(NamedTuple):
@@ -108,6 +112,10 @@ class Quantile(NamedTuple):
 
     def conjugate(self, u: float, y: float) -> float:
         return math.inf if u < -self.q or u > 1.0 - self.q else u * y
+
+    def prox(self, z: float, y: float, step: float) -> float:
+        r = z - y
+        return y + max(r - (1.0 - self.q) * step, min(r + self.q * step, 0.0))
 
 
 @scalar_loss(name="huber")
@@ -190,6 +198,11 @@ class EpsilonInsensitive(NamedTuple):
 
     def conjugate(self, u: float, y: float) -> float:
         return math.inf if abs(u) > 1.0 else u * y + self.epsilon * abs(u)
+
+    def prox(self, z: float, y: float, step: float) -> float:
+        r = z - y
+        inside = min(max(r, -self.epsilon), self.epsilon)
+        return y + max(r - step, min(r + step, inside))
 
 
 @scalar_loss(name="squared_epsilon_insensitive")

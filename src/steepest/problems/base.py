@@ -50,6 +50,7 @@ class LinearBase:
             l1=float(penalty.l1),
             l2=float(penalty.l2),
             n_outputs=n_outputs,
+            has_prox=has(loss, "prox"),
         )
 
     def penalty_value(self, w: FloatArray) -> float:
