@@ -22,9 +22,8 @@ ENOUGH = 1e-3  # decrement, relative to that at the last renewal, that makes a r
 
 def hessian_price(source: Any) -> float:
     """About the cost of a weighted Gram matrix, in passes."""
-    n, d = source.shape
     if source.kind == "dense":
-        return d / 32.0  # syrk near the peak of the processor, against passes bound by memory
+        return source.shape[1] / 32.0  # syrk near the peak of the processor, against passes bound by memory
     lengths = np.diff(source.rows.indptr.astype(np.int64))
     return float(lengths @ lengths) / max(1.0, 4.0 * float(lengths.sum()))
 
@@ -38,7 +37,7 @@ class HessianSchedule:
     """The Hessian itself as the metric, for one score a row."""
 
     def __init__(self, problem: Any) -> None:
-        n, d = problem.source.shape
+        d = problem.source.shape[1]
         self.every = int(np.clip(round(hessian_price(problem.source)), 3, 8))
         # the first metric is soon out of date: many rows would be wasted on it
         self.most_first = max(50_000, 50 * d)
@@ -59,7 +58,8 @@ class HessianSchedule:
                 self._last, self._reference = round_, decrement
                 return ""
         first = direction.metric is None
-        if has(problem.loss, "curvature"):
+        curved = has(problem.loss, "curvature") and problem.traits.convex  # a metric must be positive definite
+        if curved:
             H = problem.hessian(at, spread(len(problem.p), self.most_first) if first else None)
         else:
             H = _bound_hessian(problem)
@@ -68,13 +68,13 @@ class HessianSchedule:
         self._last = round_
         self._reference = problem.inner(at.gradient, metric.solve(at.gradient))
         self.renewals += 1
-        if not has(problem.loss, "curvature"):
+        if not curved:
             self.every = 1 << 30  # it would be the same matrix again
         return ""
 
 
 def _bound_hessian(problem: Any) -> Any:
-    """``c X^T P X + l2`` for losses that do not tell their curvature."""
+    """``c X^T P X + l2`` for losses that do not tell their curvature, or are not convex."""
     m = problem.layout.n_features
     bound = problem.loss.smoothness
     scale = bound if np.isfinite(bound) else 1.0
