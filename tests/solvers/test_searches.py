@@ -140,7 +140,7 @@ class TestNoStep:
         problem = Line(lambda x: -x, lambda x: -1.0)
         at, _, taken = search_from(SEARCHES[name], problem, 0.0)
         assert taken.at.value < at.value
-        assert problem.calls <= 100
+        assert problem.calls <= 110
 
     def test_nowhere_finite(self, name):
         problem = Line(lambda x: 0.0 if x == 0.0 else math.inf, lambda x: -1.0 if x == 0.0 else math.nan)
