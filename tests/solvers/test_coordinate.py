@@ -11,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steepest.data.source import as_source
+from steepest.exceptions import IncompatibleError
 from steepest.kernels import coordinate as kernels
-from steepest.losses import Huber, Logistic, Poisson, Squared, SquaredHinge
+from steepest.losses import Huber, Logistic, Poisson, Softmax, Squared, SquaredHinge
 from steepest.parallel import Pool
 from steepest.penalties import L1, ElasticNet
 from steepest.problems.linear import LinearProblem
+from steepest.problems.multiclass import MulticlassProblem
 from steepest.solvers import coordinate, working_set
 from steepest.solvers.coordinate import CoordinateDescent, ProximalNewton
 from steepest.solvers.coordinate_model import solve_columns, solve_matrix, transposed_columns
+from steepest.solvers.proximal import FISTA
 
 
 def make(X, y, loss=None, penalty=None, weights=None, intercept=False, jobs=1):
@@ -238,6 +241,75 @@ def test_random_problems_are_certified(n, d, seed, logistic, intercept, fraction
     assert other.at.value == pytest.approx(last.at.value, rel=1e-7, abs=1e-12)
 
 
+# --------------------------------------------------------------------------------------- several scores
+
+
+def classes(X, y, penalty, k, weights=None, intercept=False, loss=None):
+    weights = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=float)
+    return MulticlassProblem(as_source(X), y, weights / weights.sum(), loss or Softmax(), penalty, intercept, k)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("ratio", [1.0, 0.5])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_softmax_agrees_with_fista(rng, mode, intercept, ratio, sparse):
+    X = correlated(rng, 150, 12) + 1.0
+    X[np.abs(X) < 0.5] = 0.0
+    y = np.argmax(X[:, :4] + rng.standard_normal((150, 4)), axis=1)
+    s = rng.integers(0, 3, 150)
+    problem = classes(sp.csr_array(X) if sparse else X, y, ElasticNet(0.01, ratio), 4, s, intercept)
+    last, _ = fit(problem, tol=1e-7, solver=CoordinateDescent(mode=mode))
+    assert last.bound.relative <= 1e-7
+    other, _ = fit(problem, tol=1e-6, solver=FISTA(), most=400)
+    assert last.at.value == pytest.approx(other.at.value, rel=2e-6)
+    assert last.at.value <= other.at.value * (1.0 + 1e-7)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_softmax_with_working_sets(rng, intercept):
+    X, _ = sparse_data(rng, 300, 1000, 0.03)
+    y = np.argmax(X[:, :3] @ rng.standard_normal((3, 3)) * 5.0 + rng.standard_normal((300, 3)), axis=1)
+    problem = classes(X, y, L1(0.006), 3, None, intercept)
+    last, rounds = fit(problem, tol=1e-7, solver=CoordinateDescent(first=20))
+    assert last.bound.relative <= 1e-7
+    used = working_set.support(problem, last.at.w)
+    assert 3 <= used.sum() < 300
+    norms = np.sqrt(problem.source.moments(problem.p)[1])
+    for r in rounds:
+        assert not (working_set.screened(problem, r.at, norms) & used).any()
+    dense, _ = fit(classes(X.toarray(), y, L1(0.006), 3, None, intercept), tol=1e-7)
+    assert dense.at.value == pytest.approx(last.at.value, rel=2e-7)
+
+
+def test_softmax_weights_are_repetition(rng):
+    X = correlated(rng, 60, 10)
+    y = rng.integers(0, 3, 60)
+    s = rng.integers(0, 4, 60)
+    a, _ = fit(classes(X, y, L1(0.01), 3, s, True), tol=1e-9)
+    b, _ = fit(classes(np.repeat(X, s, axis=0), np.repeat(y, s), L1(0.01), 3, None, True), tol=1e-9)
+    assert a.at.value == pytest.approx(b.at.value, rel=1e-8)
+
+
+def test_softmax_of_two_classes_is_the_logistic_problem(rng):
+    # with weights +w/2 and -w/2 the l1 norm of both classes together is that of w
+    X = correlated(rng, 120, 8)
+    y = (X[:, 0] + rng.standard_normal(120) > 0.0).astype(np.int64)
+    two, _ = fit(classes(X, y, L1(0.02), 2), tol=1e-9)
+    one, _ = fit(make(X, 2.0 * y - 1.0, Logistic(), L1(0.02)), tol=1e-9)
+    assert two.at.value == pytest.approx(one.at.value, rel=1e-8)
+
+
+def test_an_unknown_loss_of_several_scores_is_refused(rng):
+    class Other(type(Softmax())):
+        name = "other"
+
+    problem = classes(rng.standard_normal((6, 2)), np.arange(6) % 3, L1(0.1), 3)
+    problem.loss = Other()
+    with pytest.raises(IncompatibleError, match=r"other.*fista"):
+        CoordinateDescent().start(problem, problem.start())
+
+
 # ------------------------------------------------------------------------------------------ awkward data
 
 
@@ -374,7 +446,7 @@ def test_the_two_model_solvers_agree(rng, intercept, ridge):
     G = as_source(X).gram(h)
     H = G if intercept else np.ascontiguousarray(G[:15, :15])
     H[np.arange(15), np.arange(15)] += ridge
-    a = solve_matrix(H.copy(), 2.0, w, g, intercept, 1e-14)
+    a = solve_matrix(H.copy(), 2.0, w, g, int(intercept), 1e-14)
     b, t, settled = solve_columns(transposed_columns(as_source(X)), h, 2.0, ridge, w, g, intercept, 1e-16, 100_000)
     np.testing.assert_allclose(a, b, atol=1e-6)
     assert settled
@@ -425,7 +497,6 @@ def test_what_is_missing_is_said():
     traits = make(np.ones((2, 1)), [1.0, 2.0]).traits
     assert solver.missing(traits) is None
     assert "curvature" in solver.missing(traits._replace(has_curvature=False))
-    assert "one score" in solver.missing(traits._replace(n_outputs=3))
     assert "convex" in solver.missing(traits._replace(convex=False))
 
 

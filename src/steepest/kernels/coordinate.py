@@ -79,6 +79,18 @@ class SparseColumns(NamedTuple):
         for e in range(self.offsets[j], self.offsets[j + 1]):
             t[self.rows[e]] += step * self.values[e]
 
+    def column_difference(self, j, h, t, s):
+        total = 0.0
+        for e in range(self.offsets[j], self.offsets[j + 1]):
+            i = self.rows[e]
+            total += h[i] * self.values[e] * (t[i] - s[i])
+        return total
+
+    def column_add_weighted(self, j, step, h, t):
+        for e in range(self.offsets[j], self.offsets[j + 1]):
+            i = self.rows[e]
+            t[i] += step * h[i] * self.values[e]
+
     def column_moments(self, j, h):
         a = 0.0
         b = 0.0
@@ -107,6 +119,18 @@ class DenseColumns(NamedTuple):
         for i in range(X.shape[1]):
             t[i] += step * X[j, i]
 
+    def column_difference(self, j, h, t, s):
+        X = self.values
+        total = 0.0
+        for i in range(X.shape[1]):
+            total += h[i] * X[j, i] * (t[i] - s[i])
+        return total
+
+    def column_add_weighted(self, j, step, h, t):
+        X = self.values
+        for i in range(X.shape[1]):
+            t[i] += step * h[i] * X[j, i]
+
     def column_moments(self, j, h):
         X = self.values
         a = 0.0
@@ -128,6 +152,18 @@ def column_sum(self: Any, j: Any, h: Any, t: Any) -> Any:
 def column_add(self: Any, j: Any, step: Any, t: Any) -> Any:
     """t += step x_j."""
     return self.column_add(j, step, t)
+
+
+@fast_dispatch
+def column_difference(self: Any, j: Any, h: Any, t: Any, s: Any) -> Any:
+    """sum_i h_i x_ij (t_i - s_i)."""
+    return self.column_difference(j, h, t, s)
+
+
+@fast_dispatch
+def column_add_weighted(self: Any, j: Any, step: Any, h: Any, t: Any) -> Any:
+    """t += step h x_j."""
+    return self.column_add_weighted(j, step, h, t)
 
 
 @fast_dispatch
@@ -186,6 +222,63 @@ def column_descent(columns, h, centre, mass, diagonal, lam, ridge, q, old, w, t,
                 last += 0.5 * c * step * step
                 moved += step * centre[j]
                 column_add(columns, j, step, t)
+        done += last
+        if last <= tol * (prior + done):
+            if everything:
+                return epoch + 1, True, done
+            everything = True
+        else:
+            everything = False
+    return most, False, done
+
+
+@fast_kernel
+def softmax_descent(columns, H, Q, diagonal, lam, ridge, g, tail, mass, old, w, b, T, S, tol, most, prior):
+    """`column_descent` for the Hessian ``diag(q) - q q'`` of the softmax, all arrays by class.
+
+    ``Q`` (k, n) are the probabilities and ``H = p Q``; ``g``, ``diagonal``, ``old``, ``w`` are (k, d), and of the
+    intercepts ``tail``, ``mass`` and the step ``b`` (k,), with mass 0 for none.  ``T = X (w - old) + b`` by class and
+    ``S = sum_c q_c T_c`` change in place.  A visited entry costs its column, twice where the weight changes.
+    Returns (epochs, whether it settled, decrease of all).
+    """
+    k, d = w.shape
+    n = len(S)
+    active = np.ones((k, d), dtype=np.bool_)
+    everything = True
+    done = 0.0
+    last = 0.0
+    for epoch in range(most):
+        last = 0.0
+        for c in range(k):
+            if mass[c] > 0.0:
+                slope = tail[c]
+                for i in range(n):
+                    slope += H[c, i] * (T[c, i] - S[i])
+                step = -slope / mass[c]
+                b[c] += step
+                last += 0.5 * mass[c] * step * step
+                for i in range(n):
+                    T[c, i] += step
+                    S[i] += step * Q[c, i]
+            for j in range(d):
+                if not everything and not active[c, j]:
+                    continue
+                a = diagonal[c, j]
+                before = w[c, j]
+                if a <= 0.0:
+                    if before != 0.0 and lam > 0.0:
+                        last += lam * abs(before)
+                        w[c, j] = 0.0
+                    continue
+                slope = g[c, j] + ridge * (before - old[c, j]) + column_difference(columns, j, H[c], T[c], S)
+                new = _shrunk(a * before - slope, lam, a)
+                step = new - before
+                active[c, j] = new != 0.0 or step != 0.0
+                if step != 0.0:
+                    w[c, j] = new
+                    last += 0.5 * a * step * step
+                    column_add(columns, j, step, T[c])
+                    column_add_weighted(columns, j, step, Q[c], S)
         done += last
         if last <= tol * (prior + done):
             if everything:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from steepest.certify.bounds import relative_to
-from steepest.problems.linear import LinearRay
+from steepest.exceptions import IncompatibleError
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers import working_set
-from steepest.solvers.coordinate_model import solve_columns, solve_matrix, transposed_columns
+from steepest.solvers.coordinate_model import solve_columns, solve_matrix, solve_softmax, transposed_columns
 from steepest.solvers.searches import tolerance
 
 MATRIX_COLUMNS = 1500  # columns up to which a model keeps its matrix (18 MB)
 EPOCHS_WORTH = 60  # epochs of column descent that a matrix replaces, where it pays
 LONGEST = 8.0  # times the length 1 / R in which a self-concordant loss changes its curvature by e
+SOFTMAX_MATRIX = 1000  # weights up to which a model of the softmax keeps its matrix
 WITHIN = 0.1  # share of the violation inside that is allowed outside before the working set changes
 INNER = 2  # steps in a working set before its features are reconsidered
 CAREFUL = 2  # such steps at the start
@@ -64,7 +65,7 @@ class ProximalNewton:
                 self._correct(*self._pending)
             if self._H is None or not (keep or problem.traits.quadratic):
                 self._H, self._fresh = self._matrix(self._weights(at)), True
-            w = solve_matrix(self._H, l1, at.w, at.gradient, intercept, tol)
+            w = solve_matrix(self._H, l1, at.w, at.gradient, int(intercept), tol)
         else:
             if self._columns is None:
                 self._columns = transposed_columns(problem.source)
@@ -73,7 +74,7 @@ class ProximalNewton:
             w, dz, settled = solve_columns(self._columns, h, l1, l2, at.w, at.gradient, intercept, tol)
             # columns that are nearly collinear keep descent from settling; their matrix does not mind
             self.use_matrix = not settled and self._may_switch
-        new, t = self._search(at, w, dz)
+        new, t = search(problem, at, w, dz)
         self.careful = self.careful - 1 if t == 1.0 else 1
         if t == 0.0 and not self._fresh:
             self._H = None
@@ -104,51 +105,6 @@ class ProximalNewton:
         H[np.arange(m), np.arange(m)] += problem.traits.l2
         return H
 
-    def _search(self, at: Evaluation, w: FloatArray, dz: FloatArray | None) -> tuple[Evaluation, float]:
-        """Backtracking until ``P(t) <= P(0) + 1e-4 t (g.d + l1 |w + d| - l1 |w|)``."""
-        problem = self.problem
-        d = w - at.w
-        m = problem.layout.n_weights
-        intercept = problem.layout.intercept
-        promise = float(at.gradient @ d)
-        promise += problem.traits.l1 * (float(np.abs(w[:m]).sum()) - float(np.abs(at.w[:m]).sum()))
-        if not promise < 0.0:
-            return at, 0.0
-        slack = tolerance(problem, at.value)
-        if intercept or dz is not None:
-            # the scores come first: the best intercept for them makes a balanced dual point, and costs no pass
-            ray = problem.along(at, d) if dz is None else LinearRay(problem, at, d, dz)
-            value = ray.value(1.0)
-            if self._good(at, value, 1.0, promise, slack):
-                return self._land(at, d, ray.dz, 1.0), 1.0
-        else:
-            ahead = problem.evaluate(w)
-            if self._good(at, ahead.value, 1.0, promise, slack):
-                return ahead, 1.0
-            value = ahead.value
-            ray = problem.along(at, d, ahead if math.isfinite(value) else None)
-        t = 1.0
-        for _ in range(40):
-            # the minimiser of the parabola through P(0), P'(0) <= promise and P(t)
-            rise = value - at.value - t * promise
-            best = -promise * t * t / (2.0 * rise) if math.isfinite(rise) and rise > 0.0 else 0.5 * t
-            t = min(max(best, 0.1 * t), 0.5 * t)
-            value = ray.value(t)
-            if value <= at.value + 1e-4 * t * promise:
-                return self._land(at, d, ray.dz, t), t
-            if -t * promise <= slack:
-                break
-        return at, 0.0
-
-    @staticmethod
-    def _good(at: Evaluation, value: float, t: float, promise: float, slack: float) -> bool:
-        return value <= at.value + 1e-4 * t * promise or (value <= at.value + slack and -t * promise <= slack)
-
-    def _land(self, at: Evaluation, d: FloatArray, dz: FloatArray, t: float) -> Evaluation:
-        """Everything at ``w + t d`` with the intercept at its best: half a pass."""
-        w, scores = working_set.polished(self.problem, at.w + t * d, at.scores + t * dz)
-        return working_set.evaluate_known(self.problem, w, scores)
-
     def _correct(self, at: Evaluation, new: Evaluation) -> None:
         """BFGS: the matrix that maps the step to the change of the gradient."""
         H = self._H
@@ -163,19 +119,102 @@ class ProximalNewton:
             H -= np.outer(Hs / sHs, Hs)
 
 
+class SoftmaxNewton:
+    """`ProximalNewton` for the softmax: its whole Hessian, as a matrix where that is small, else from columns.
+
+    Cost of a step: the probabilities, O(n k), and ``k (k + 1) / 2`` Gram matrices, or k passes over the columns for
+    their curvatures and epochs that read a column for each weight in use.  Extra memory: (d k, d k), or a copy of X
+    by columns and six arrays of shape (k, n).
+    """
+
+    def __init__(self, problem: Any, mode: str = "auto") -> None:
+        self.problem = problem
+        k = problem.layout.n_outputs
+        small = problem.layout.n_weights <= SOFTMAX_MATRIX and _matrix_pays(problem.source, 0.5 * k)
+        self.use_matrix = small if mode == "auto" else mode == "gram"
+        self._columns: Any = None
+
+    def step(self, at: Evaluation, tol: float, keep: bool) -> tuple[Evaluation, float]:
+        """One step; a step of 0 means that no step improves."""
+        problem = self.problem
+        if self.use_matrix:
+            free = problem.layout.n_outputs if problem.layout.intercept else 0
+            w = solve_matrix(problem.hessian(at), problem.traits.l1, at.w, at.gradient, free, tol)
+            return search(problem, at, w, None)
+        if self._columns is None:
+            self._columns = transposed_columns(problem.source)
+        w, dz = solve_softmax(self._columns, problem, at, tol)
+        return search(problem, at, w, dz)
+
+
+def search(problem: Any, at: Evaluation, w: FloatArray, dz: FloatArray | None) -> tuple[Evaluation, float]:
+    """Backtracking on the way to w until ``P(t) <= P(0) + 1e-4 t (g.d + l1 |w + d| - l1 |w|)``.
+
+    ``dz = X d`` where it is known.  With intercepts the scores come first: the best intercepts for them make a
+    balanced dual point, and cost no pass.  A step of 0 means that none decreases P beyond rounding.
+    """
+    d = w - at.w
+    m = problem.layout.n_weights
+    promise = float(at.gradient @ d)
+    promise += problem.traits.l1 * (float(np.abs(w[:m]).sum()) - float(np.abs(at.w[:m]).sum()))
+    if not promise < 0.0:
+        return at, 0.0
+    slack = tolerance(problem, at.value)
+    ahead: Any = None
+    if dz is not None:
+        ray = problem.along(at, d, _Ahead(at.scores + dz))
+        value = ray.value(1.0)
+    elif problem.layout.intercept:
+        ray = problem.along(at, d)
+        value = ray.value(1.0)
+    else:
+        ahead = problem.evaluate(w)
+        value = ahead.value
+    t = 1.0
+    if value <= at.value + 1e-4 * promise or (value <= at.value + slack and -promise <= slack):
+        return (ahead, t) if ahead is not None else (_land(problem, at, d, ray.dz, t), t)
+    if ahead is not None:
+        ray = problem.along(at, d, ahead if math.isfinite(value) else None)
+    for _ in range(40):
+        # the minimiser of the parabola through P(0), P'(0) <= promise and P(t)
+        rise = value - at.value - t * promise
+        best = -promise * t * t / (2.0 * rise) if math.isfinite(rise) and rise > 0.0 else 0.5 * t
+        t = min(max(best, 0.1 * t), 0.5 * t)
+        value = ray.value(t)
+        if value <= at.value + 1e-4 * t * promise:
+            return _land(problem, at, d, ray.dz, t), t
+        if -t * promise <= slack:
+            break
+    return at, 0.0
+
+
+class _Ahead(NamedTuple):
+    """What `along` needs of the point at t = 1."""
+
+    scores: FloatArray
+
+
+def _land(problem: Any, at: Evaluation, d: FloatArray, dz: FloatArray, t: float) -> Evaluation:
+    """Everything at ``w + t d`` with the intercepts at their best: half a pass."""
+    w, scores = working_set.polished(problem, at.w + t * d, at.scores + t * dz)
+    return working_set.evaluate_known(problem, w, scores)
+
+
 def _accuracy(quadratic: bool) -> float:
     """How well models are minimised: well where the model is the problem itself."""
     return 1e-8 if quadratic else 1e-3
 
 
-def _matrix_pays(source: Any) -> bool:
+def _matrix_pays(source: Any, matrices: float = 1.0) -> bool:
+    """Whether Gram matrices cost less than the epochs over columns that they replace."""
     d = source.shape[1]
     if d > MATRIX_COLUMNS:
         return False
     if source.kind == "dense":
         return True
     lengths = np.diff(source.rows.indptr).astype(np.float64)
-    return bool(0.5 * float(lengths @ lengths) <= 2.0 * EPOCHS_WORTH * source.nnz) or d <= FEW_COLUMNS
+    worth = 2.0 * EPOCHS_WORTH * source.nnz
+    return bool(0.5 * float(lengths @ lengths) * matrices <= worth) or (d <= FEW_COLUMNS and matrices <= 1.0)
 
 
 @dataclass(slots=True)
@@ -232,8 +271,6 @@ class CoordinateDescent:
 
     def missing(self, traits: Traits) -> str | None:
         """What is needed and not there."""
-        if traits.n_outputs != 1:
-            return "one score a row (for several use 'proximal_newton' or 'fista')"
         if not traits.convex:
             return "a convex loss"
         if not traits.has_curvature:
@@ -242,7 +279,17 @@ class CoordinateDescent:
 
     def start(self, problem: Any, w: FloatArray) -> CoordinateState:
         """Nothing is computed yet."""
+        if problem.layout.n_outputs > 1 and problem.loss.name != "softmax":
+            raise IncompatibleError(
+                f"solver: 'coordinate' knows the curvature of the softmax among losses of several scores, not of "
+                f"'{problem.loss.name}'. Use solver='fista'."
+            )
         return CoordinateState(problem, np.asarray(w, dtype=np.float64), size=self.first)
+
+    def _newton(self, problem: Any, careful: int) -> Any:
+        if problem.layout.n_outputs > 1:
+            return SoftmaxNewton(problem, self.mode)
+        return ProximalNewton(problem, self.mode, careful)
 
     def advance(self, state: CoordinateState) -> Round:
         """One round; the first evaluates the start."""
@@ -251,17 +298,17 @@ class CoordinateDescent:
         at, bound = state.at, state.bound
         assert bound is not None
         problem = state.problem
-        few = problem.layout.n_weights <= FEW_COLUMNS
+        few = problem.layout.n_features <= FEW_COLUMNS
         if few:
             if state.newton is None:
-                state.newton = ProximalNewton(problem, self.mode, CAREFUL)
+                state.newton = self._newton(problem, CAREFUL)
             new, t = state.newton.step(at, _accuracy(problem.traits.quadratic), state.ratio <= KEEP)
         else:
             self._restrict(state, at)
             new, t = self._solve(state, at, bound)
         state.rounds += 1
         if t == 0.0:
-            if not few and state.features is not None and len(state.features) < problem.layout.n_weights:
+            if not few and state.features is not None and len(state.features) < problem.layout.n_features:
                 state.size = 2 * len(state.features)
                 state.features = None
                 return Round(at, 0.0, bound=bound)
@@ -274,7 +321,13 @@ class CoordinateDescent:
         cold = not state.w.any()
         stride = 10
         state.floor = working_set.null_floor(problem)
-        if cold and m <= FEW_COLUMNS and n >= max(4000, 4 * stride * m) and not problem.traits.quadratic:
+        if (
+            cold
+            and m <= FEW_COLUMNS
+            and n >= max(4000, 4 * stride * m)
+            and problem.layout.n_outputs == 1
+            and not problem.traits.quadratic
+        ):
             state.w = self._rough(problem, state.w, stride)
         return self._arrive(state, problem.evaluate(state.w), math.nan)
 
@@ -312,10 +365,10 @@ class CoordinateDescent:
     def _restrict(self, state: CoordinateState, at: Evaluation) -> None:
         """Keep the working set while all violations are inside it, else choose a new one."""
         problem = state.problem
-        m = problem.layout.n_weights
+        m = problem.layout.n_features
         if state.rounds >= 6 and state.rounds % 4 == 2:
             self._screen(state, at)
-        violation = np.abs(working_set.correlations(problem, at)) - problem.traits.l1
+        violation = working_set.strengths(problem, at) - problem.traits.l1
         if state.features is not None and len(state.features) < m:
             within = float(violation[state.features].max(initial=0.0))
             violation[state.features] = -math.inf
@@ -323,12 +376,12 @@ class CoordinateDescent:
                 return
         elif state.features is not None:
             return
-        support = int(np.count_nonzero(at.w[:m]))
+        support = int(working_set.support(problem, at.w).sum())
         state.size = min(m, max(state.size, 2 * support))
         state.features = working_set.choose(problem, at, state.alive, state.size)
         state.restriction = working_set.Restriction(problem, state.features)
         careful = CAREFUL if state.newton is None else 0
-        state.newton = ProximalNewton(state.restriction.inner, self.mode, careful)
+        state.newton = self._newton(state.restriction.inner, careful)
 
     def _screen(self, state: CoordinateState, at: Evaluation) -> None:
         problem = state.problem
@@ -337,7 +390,7 @@ class CoordinateDescent:
             problem.passes += 0.5
             state.norms = np.sqrt(second)
         gone = working_set.screened(problem, at, state.norms)
-        gone &= at.w[: len(gone)] == 0.0  # a weight that must vanish still has to be moved
+        gone &= ~working_set.support(problem, at.w)  # a weight that must vanish still has to be moved
         state.alive = ~gone if state.alive is None else state.alive & ~gone
 
     def _solve(self, state: CoordinateState, at: Evaluation, bound: Bound) -> tuple[Evaluation, float]:
@@ -357,4 +410,4 @@ class CoordinateDescent:
                 break
         if taken == 0.0:
             return at, 0.0
-        return restriction.widen(inner, at), taken
+        return restriction.widen(inner), taken

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from steepest.kernels import coordinate
-from steepest.protocols import AnyArray, FloatArray
+from steepest.protocols import AnyArray, Evaluation, FloatArray
 
 EPOCHS = 3  # of coordinate descent between two Newton steps on the support
 ALTERNATIONS = 40
@@ -25,29 +25,27 @@ PIVOTS = 20  # Newton steps in a row that change signs
 LARGEST_RIDGE, RIDGE_FALL, SMALLEST_RIDGE = 1e-5, 1e-7, 1e-12  # relative to the diagonal, in Newton steps
 
 
-def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, intercept: bool, tol: float) -> FloatArray:
-    """The minimiser ``w + d`` of the model with the matrix H.
+def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: int, tol: float) -> FloatArray:
+    """The minimiser ``w + d`` of the model with the matrix H, whose last ``free`` parameters are intercepts.
 
-    Ends when an epoch lowers the model by at most ``tol`` of the whole decrease.  Cost: O(k) an epoch and O(k)
-    a changed weight, O(s^3 / 3) a Newton step on s weights.  Extra memory: one copy of H with an intercept,
-    one of its support block.
+    Ends when neither an epoch nor a Newton step lowers the model by more than ``tol`` of the whole decrease.
+    Cost: O(k) an epoch and O(k) a changed weight, O(s^3 / 3) a Newton step on s weights.  Extra memory: one copy of
+    H with intercepts, one of its support block.
 
     Examples
     --------
     >>> H = np.array([[2.0, 0.0], [0.0, 1.0]])
-    >>> solve_matrix(H, 0.5, np.zeros(2), np.array([-2.0, 0.3]), False, 1e-12)
+    >>> solve_matrix(H, 0.5, np.zeros(2), np.array([-2.0, 0.3]), 0, 1e-12)
     array([0.75, 0.  ])
     """
-    full, slopes = H, g
-    m = len(g) - intercept
-    mass = float(H[m, m]) if intercept else 0.0
-    c = H[m, :m].copy() if intercept else None
-    if c is not None and mass > 0.0:
-        # the intercept is optimal for every d: centred columns, as the Schur complement has them
-        H = full[:m, :m] - np.outer(c / mass, c)
-        slopes = g[:m] - c * (g[m] / mass)
-    elif c is not None:
-        H, slopes = np.ascontiguousarray(full[:m, :m]), g[:m]
+    m = len(g) - free
+    slopes = g[:m]
+    if free:
+        # the intercepts are optimal for every d: centred columns, as the Schur complement has them
+        cross = np.ascontiguousarray(H[m:, :m])
+        inverse = np.linalg.pinv(H[m:, m:], rcond=1e-12, hermitian=True)
+        slopes = slopes - (g[m:] @ inverse) @ cross
+        H = np.ascontiguousarray(H[:m, :m]) - cross.T @ (inverse @ cross)
     head, q = w[:m].copy(), slopes.copy()
     total = 0.0
     gained, ridge = math.inf, LARGEST_RIDGE
@@ -61,10 +59,9 @@ def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, interce
         total += gained
         if whole and ridge > SMALLEST_RIDGE:
             ridge, gained = max(ridge * RIDGE_FALL, SMALLEST_RIDGE), math.inf
-    if not intercept:
+    if not free:
         return head
-    shift = -(g[m] + float(c @ (head - w[:m]))) / mass if c is not None and mass > 0.0 else 0.0
-    return np.append(head, w[m] + shift)
+    return np.concatenate([head, w[m:] - inverse @ (g[m:] + cross @ (head - w[:m]))])
 
 
 def _newton_on_support(H: FloatArray, l1: float, w: FloatArray, q: FloatArray, ridge: float) -> tuple[float, bool]:
@@ -184,17 +181,69 @@ def _extrapolate(
         along = float(first @ d)
         slope -= float(first @ (w - old)) * along / mass
         bend -= along * along / mass
-    if not slope < 0.0:
+    s, cleared = _stretch(w, d, slope, bend)
+    if s == 0.0:
         return 0.0
+    w += s * d
+    w[cleared] = 0.0
+    t += s * dt
+    return -s * (slope + 0.5 * s * bend)
+
+
+def solve_softmax(
+    columns: Any, problem: Any, at: Evaluation, tol: float, most: int = 200
+) -> tuple[FloatArray, FloatArray]:
+    """The minimiser ``w + d`` of the model of a softmax problem at a point, and the scores of d, (n, k).
+
+    The model has the whole Hessian, ``X' p (diag(q) - q q') X`` over classes, and the intercepts.
+    """
+    layout, l1, l2, p = problem.layout, problem.traits.l1, problem.traits.l2, problem.p
+    n, d, k = len(p), layout.n_features, layout.n_outputs
+    Q = np.ascontiguousarray(problem.probabilities(at).T)
+    H = p * Q
+    first, diagonal = np.empty(d), np.empty((k, d))
+    for c in range(k):
+        coordinate.all_moments(columns, H[c] * (1.0 - Q[c]), first, diagonal[c])
+    diagonal += l2
+    head, tail = layout.split(at.w)
+    slopes, own = layout.split(at.gradient)
+    old, g = np.ascontiguousarray(head.T), np.ascontiguousarray(slopes.T)
+    own = own if len(own) else np.zeros(k)
+    mass = np.sum(H * (1.0 - Q), axis=1) if layout.intercept else np.zeros(k)
+    w, b, T, S = old.copy(), np.zeros(k), np.zeros((k, n)), np.zeros(n)
+    total, epochs, settled = 0.0, 0, False
+    while epochs < most and not settled:
+        w0, b0, T0 = w.copy(), b.copy(), T.copy()
+        used, settled, decrease = coordinate.softmax_descent(
+            columns, H, Q, diagonal, l1, l2, g, own, mass, old, w, b, T, S, tol, BLOCK, total
+        )
+        total, epochs = total + decrease, epochs + used
+        if settled:
+            break
+        D, e, dT = w - w0, b - b0, T - T0
+        dS = np.einsum("kn,kn->n", Q, dT)
+        slope = float(np.vdot(g, D) + own @ e + np.vdot(H * (T - S), dT) + l2 * np.vdot(w - old, D))
+        slope += l1 * float(np.where(w != 0.0, np.sign(w) * D, np.abs(D)).sum())
+        bend = float(np.vdot(H * dT, dT) - p @ (dS * dS) + l2 * np.vdot(D, D))
+        s, cleared = _stretch(w, D, slope, bend)
+        if s > 0.0:
+            w += s * D
+            w[cleared] = 0.0
+            b += s * e
+            T += s * dT
+            S += s * dS
+            total -= s * (slope + 0.5 * s * bend)
+    Z = np.ascontiguousarray(T.T)
+    flat = np.ascontiguousarray(w.T).ravel()
+    return (np.concatenate([flat, tail + b]) if layout.intercept else flat), Z
+
+
+def _stretch(w: FloatArray, d: FloatArray, slope: float, bend: float) -> tuple[float, AnyArray]:
+    """How far to go on along d, 0 for not at all, and which weights vanish there."""
     crossing = w * d < 0.0
     reach = np.where(crossing, -w / np.where(crossing, d, 1.0), math.inf)
     s = min(float(reach.min(initial=math.inf)), -slope / bend if bend > 0.0 else math.inf)
-    if not math.isfinite(s):
-        return 0.0
-    w += s * d
-    w[reach <= s] = 0.0
-    t += s * dt
-    return -s * (slope + 0.5 * s * bend)
+    return (s if slope < 0.0 and math.isfinite(s) else 0.0), reach <= s
 
 
 def transposed_columns(source: Any) -> Any:

@@ -15,6 +15,7 @@ from steepest.data.sparse import SparseSource
 from steepest.kernels import coordinate
 from steepest.penalties import ElasticNet
 from steepest.problems.linear import LinearProblem
+from steepest.problems.multiclass import MulticlassProblem
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray
 
 
@@ -37,7 +38,8 @@ def cheap_gap(problem: Any, at: Evaluation) -> float:
         return penalty_gap(at.w[:m], correlations(problem, at), l1, l2)
     most = float(np.abs(at.gradient[:m]).max(initial=0.0))
     s = min(1.0, l1 / most) if most > 0.0 else 1.0
-    own = float(np.dot(problem.p * at.slopes, at.scores)) - at.loss
+    pulled = problem.p * at.slopes if at.slopes.ndim == 1 else problem.p[:, None] * at.slopes
+    own = float(np.vdot(pulled, at.scores)) - at.loss
     slack = float(problem.loss.lower) * float(problem.p.sum())
     value = at.value + s * own
     return value if s == 1.0 else value - (1.0 - s) * slack
@@ -45,7 +47,7 @@ def cheap_gap(problem: Any, at: Evaluation) -> float:
 
 def gap(problem: Any, at: Evaluation, floor: float) -> Bound:
     """The duality gap of `steepest.certify.gap`, or `cheap_gap` where that is a proof and far from small."""
-    if not problem.layout.intercept and at.scores.ndim == 1 and problem.traits.l1 > 0.0:
+    if not problem.layout.intercept and problem.traits.l1 > 0.0:
         value = cheap_gap(problem, at)
         relative = relative_to(value, at.value - value, at.value, floor)
         if 1.0 < relative < math.inf:
@@ -102,10 +104,10 @@ def polished(problem: Any, w: FloatArray, scores: FloatArray) -> tuple[FloatArra
 def screened(problem: Any, at: Evaluation, norms: FloatArray) -> AnyArray:
     """Features that are zero in every solution (the gap-safe sphere test).
 
-    The dual ``-sum p loss*(u)`` is strongly concave with modulus ``1 / L`` in the norm ``(sum p u^2)^1/2``, L the
+    The dual ``-sum p loss*(u)`` is strongly concave with modulus ``1 / L`` in the norm ``(sum p |u|^2)^1/2``, L the
     smoothness of the loss.  So the optimal u* lies within ``(2 L gap)^1/2`` of a dual point of that gap, and
-    ``|x_j' p u*| <= |x_j' p u| + |x_j|_p (2 L gap)^1/2``; below l1 the weight j is zero.  Source: Ndiaye,
-    Fercoq, Gramfort & Salmon (2017), JMLR 18.
+    ``|x_j' p u*| <= |x_j' p u| + |x_j|_p (2 L gap)^1/2``; below l1 the weights of feature j are zero.  Source:
+    Ndiaye, Fercoq, Gramfort & Salmon (2017), JMLR 18.
 
     Parameters
     ----------
@@ -120,25 +122,39 @@ def screened(problem: Any, at: Evaluation, norms: FloatArray) -> AnyArray:
     smoothness = float(problem.loss.smoothness)
     found = duality_gap(problem, at) if 0.0 < smoothness < math.inf else None
     if found is None or found.slopes is not at.slopes or not math.isfinite(found.value):
-        return np.zeros(problem.layout.n_weights, dtype=bool)
+        return np.zeros(problem.layout.n_features, dtype=bool)
     l1 = problem.traits.l1
     radius = math.sqrt(2.0 * smoothness * max(found.value, 0.0))
-    reach = found.scale * np.abs(correlations(problem, at)) + norms * radius
+    reach = found.scale * strengths(problem, at) + norms * radius
     return np.asarray(reach < l1 * (1.0 - 1e-9))
 
 
+def strengths(problem: Any, at: Evaluation) -> FloatArray:
+    """``max_c |x_j' p u_c|`` for every feature j."""
+    size = np.abs(correlations(problem, at))
+    k = problem.layout.n_outputs
+    return size if k == 1 else size.reshape(-1, k).max(axis=1)  # type: ignore[no-any-return]
+
+
+def support(problem: Any, w: FloatArray) -> AnyArray:
+    """Whether a feature has a weight that is not zero."""
+    live = w[: problem.layout.n_weights] != 0.0
+    k = problem.layout.n_outputs
+    return live if k == 1 else live.reshape(-1, k).any(axis=1)
+
+
 def choose(problem: Any, at: Evaluation, alive: AnyArray | None, size: int) -> AnyArray:
-    """The nonzero weights and the features of largest ``|x_j' p u|``, ``size`` in all (sorted)."""
-    m = problem.layout.n_weights
-    score = np.abs(correlations(problem, at))
+    """The features in use and those of greatest `strengths`, ``size`` in all (sorted)."""
+    d = problem.layout.n_features
+    score = strengths(problem, at)
     if alive is not None:
         score = np.where(alive, score, -1.0)
-    support = at.w[:m] != 0.0
-    score[support] = math.inf
-    size = max(size, int(support.sum()))
-    if size >= m:
-        return np.arange(m)
-    chosen = np.argpartition(score, m - size)[m - size :]
+    used = support(problem, at.w)
+    score[used] = math.inf
+    size = max(size, int(used.sum()))
+    if size >= d:
+        return np.arange(d)
+    chosen = np.argpartition(score, d - size)[d - size :]
     chosen = chosen[score[chosen] >= 0.0]
     chosen.sort()
     return chosen
@@ -153,42 +169,41 @@ class Restriction:
     def __init__(self, problem: Any, features: AnyArray) -> None:
         self.problem, self.features = problem, features
         source = problem.source
-        if len(features) == source.shape[1]:
+        self.whole = len(features) == source.shape[1]
+        if self.whole:
             self.inner = problem
             self.share = 1.0
             return
         chosen = select_columns(source, features)
         self.share = chosen.nnz / max(1, source.nnz)
-        self.inner = LinearProblem(
-            chosen, problem.y, problem.p, problem.loss, problem.penalty, problem.layout.intercept
-        )
+        k, intercept = problem.layout.n_outputs, problem.layout.intercept
+        args = (chosen, problem.y, problem.p, problem.loss, problem.penalty, intercept)
+        self.inner = LinearProblem(*args) if k == 1 else MulticlassProblem(*args, n_outputs=k)
 
     def shrink(self, at: Evaluation) -> Evaluation:
         """The point, seen in the chosen features only: no product."""
-        if self.inner is self.problem:
+        if self.whole:
             return at
-        return Evaluation(
-            self._pick(at.w), at.value, at.loss, self._pick(at.gradient), at.scores, at.slopes, dict(at.extra)
-        )
+        w, gradient = self._pick(at.w), self._pick(at.gradient)
+        return Evaluation(w, at.value, at.loss, gradient, at.scores, at.slopes, dict(at.extra))
 
     def _pick(self, v: FloatArray) -> FloatArray:
-        head = v[self.features]
-        return np.append(head, v[-1]) if self.problem.layout.intercept else head
+        head, tail = self.problem.layout.split(v)
+        return np.concatenate([head[self.features].ravel(), tail])
 
-    def widen(self, inner: Evaluation, at: Evaluation) -> Evaluation:
+    def widen(self, inner: Evaluation) -> Evaluation:
         """All of the problem at the inner point: half a pass, for the gradient."""
-        if self.inner is self.problem:
+        if self.whole:
             return inner
         problem = self.problem
         problem.passes += self.inner.passes * self.share
         self.inner.passes = 0.0
         w = np.zeros(problem.size)
-        w[self.features] = inner.w[: len(self.features)]
-        if problem.layout.intercept:
-            w[-1] = inner.w[-1]
+        head, tail = problem.layout.split(w)
+        head[self.features], tail[:] = self.inner.layout.split(inner.w)
         g, total = problem.source.rmatvec(problem.p, inner.slopes)
         problem.passes += 0.5
-        gradient = np.append(g, total) if problem.layout.intercept else g
+        gradient = np.append(g.ravel(), total) if problem.layout.intercept else g.ravel()
         problem.add_ridge(gradient, w)
         return Evaluation(w, inner.value, inner.loss, gradient, inner.scores, inner.slopes)
 
