@@ -171,14 +171,13 @@ class ClosedForm:
         else:
             note = "refined from the true residual"
             d, decrement = self._correction(state)
-        at = problem.evaluate(state.at.w + d)
-        if not at.value <= state.at.value:
-            return Round(
-                state.at, 0.0, note, settled=True, bound=self._bound(problem, state.system, state.at, decrement)
-            )
-        state.at = at
+        before, left = state.at, decrement
+        state.at = problem.evaluate(before.w + d)
         _, decrement = self._correction(state)
-        return Round(at, 1.0, note, settled=True, bound=self._bound(problem, state.system, at, decrement))
+        if not decrement < left:  # rounding: values differ less than they can tell, decrements tell
+            state.at, decrement = before, left
+        step = 0.0 if state.at is before else 1.0
+        return Round(state.at, step, note, settled=True, bound=self._bound(problem, state.system, state.at, decrement))
 
     def _flat(self, problem: Any, W: FloatArray, b: FloatArray) -> FloatArray:
         return np.append(W[:, 0], b) if problem.layout.intercept else W[:, 0].copy()
