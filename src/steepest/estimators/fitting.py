@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -117,19 +117,28 @@ def one_blas_thread() -> Iterator[None]:
 # ----------------------------------------------------------------------------------------------- running
 
 
+#: Losses whose value at score 0 is the same for every target, or plain arithmetic: no kernel need be loaded.
+_AT_ZERO: dict[str, Callable[[Job], float]] = {
+    "logistic": lambda job: math.log(2.0),
+    "bernoulli": lambda job: math.log(2.0),
+    "softmax": lambda job: math.log(job.n_outputs),
+    "hinge": lambda job: 1.0,
+    "squared_hinge": lambda job: 1.0,
+    "squared": lambda job: 0.5 * float(job.p @ (job.y * job.y)),
+}
+
+
 def null_value(job: Job) -> float:
     """The objective at zero parameters, without touching X: the scale of relative gaps."""
-    y: AnyArray = job.y
-    p: AnyArray = job.p
-    targets = type(job.loss).targets
-    if y.ndim == 1 and targets in ("sign", "class"):  # few different targets: their total weights are enough
-        codes = (y > 0).astype(np.int64) if targets == "sign" else y
-        p = np.bincount(codes, weights=p)
-        y = np.array([-1.0, 1.0])[: len(p)] if targets == "sign" else np.arange(len(p))
+    if job.loss.name in _AT_ZERO:
+        with np.errstate(over="ignore"):
+            return _AT_ZERO[job.loss.name](job)
+    n = len(job.p)
     if type(job.loss) in SCALAR_LOSSES.values():
-        return float(passes.losses_slopes(job.loss, np.zeros(len(p)), y, p, np.empty(len(p))))
-    shape = (len(p), job.n_outputs)
-    return float(multiclass.losses_slopes_many(job.loss, np.zeros(shape), y, p, 0, len(p), np.empty(shape)))
+        return float(passes.losses_slopes(job.loss, np.zeros(n), job.y, job.p, np.empty(n)))
+    shape = (n, job.n_outputs)
+    U = np.empty(shape)
+    return float(multiclass.losses_slopes_many(job.loss, np.zeros(shape), job.y, job.p, 0, n, U))
 
 
 def make_problem(source: Any, job: Job, fit_intercept: bool) -> LinearProblem | MulticlassProblem:
