@@ -80,7 +80,9 @@ class Orthogonal(System):
         if r == d:
             self._V = scale[:, None] * Vt.T / s
             return self._V @ (U.T @ RY)  # type: ignore[no-any-return]
-        self.notes.append(f"closed form: rank {r} of {d} columns; the solution of least norm is taken")
+        note = f"closed form: rank {r} of {d} columns; the solution of least norm is taken"
+        if note not in self.notes:
+            self.notes.append(note)
         # rows span the columns of B = D V: least norm with B' w = t is B (B'B)^-1 t
         Q, T = np.linalg.qr(np.where(scale > 0.0, lengths, 0.0)[:, None] * Vt[:r].T)
         self._V = Q @ solve_triangular(T, np.diag(1.0 / s[:r]), trans=1, check_finite=False) if r else np.zeros((d, 0))
