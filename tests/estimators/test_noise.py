@@ -66,6 +66,27 @@ def test_several_targets(regression_data: Any) -> None:
     np.testing.assert_allclose(std[:, 1], 3.0 * single.predict(X, return_std=True)[1])
 
 
+@pytest.mark.parametrize("shape", [(60, 5), (20, 4), (12, 11)])
+def test_any_solver_gives_the_same_noise(regression_data: Any, shape: tuple[int, int]) -> None:
+    X, y = regression_data(*shape)
+    X = np.column_stack([X, X[:, 0]])
+    direct = steepest.LinearRegression().fit(X, y)
+    indirect = steepest.LinearRegression(solver="newton-cg", tol=1e-12, on_unconverged="ignore").fit(X, y)
+    assert indirect.rank_ == direct.rank_ == min(shape[1], shape[0] - 1)
+    np.testing.assert_allclose(indirect.sigma_, direct.sigma_, rtol=1e-5)
+    if not np.isnan(direct.sigma_):
+        np.testing.assert_allclose(
+            indirect.predict(X, return_std=True)[1], direct.predict(X, return_std=True)[1], rtol=1e-5
+        )
+
+
+def test_targets_share_one_factorisation(regression_data: Any) -> None:
+    X, y = regression_data()
+    one = steepest.LinearRegression().fit(X, y).fit_record_.passes
+    many = steepest.LinearRegression().fit(X, np.column_stack([y * k for k in range(1, 9)])).fit_record_.passes
+    assert many < 8 * one
+
+
 def test_no_degrees_of_freedom_are_said() -> None:
     X = np.random.default_rng(0).normal(size=(5, 8))
     model = steepest.LinearRegression().fit(X, np.arange(5.0))

@@ -79,7 +79,7 @@ class Control:
 
 @dataclass(slots=True)
 class Solution:
-    """What came of all jobs."""
+    """What came of all jobs; ``systems`` are the matrices that the closed form factored."""
 
     weights: list[FloatArray]
     certificate: Certificate
@@ -90,7 +90,7 @@ class Solution:
     data: dict[str, Any]
     solver: dict[str, Any]
     seconds: dict[str, float]
-    extras: list[dict[str, Any]]
+    systems: list[Any]
 
     @property
     def history(self) -> History:
@@ -208,7 +208,7 @@ class _Runs:
         self.floors: list[float] = []
         self.passes = 0.0
         self.plan: dict[str, Any] = {}
-        self.extras: list[dict[str, Any]] = []
+        self.systems: dict[Any, Any] = {}  # factored once for all targets
 
     def _limits(self) -> Limits:
         control = self.control
@@ -231,6 +231,8 @@ class _Runs:
         warm = job.start is not None and bool(np.any(job.start))
         plan = choose(problem, control.solver, warm=warm, options=control.options or None)
         start = plan.start(job.start if warm else None)
+        if plan.name == "closed_form":
+            plan.solver.shared = self.systems
 
         limits = self._limits()
 
@@ -256,7 +258,6 @@ class _Runs:
         self.iterations.append(max(1, outcome.iterations) if plan.name == "closed_form" else outcome.iterations)
         self.floors.append(FLOOR * abs(null))
         self.passes += float(problem.passes)
-        self.extras.append(dict(getattr(plan.solver, "facts", {})))
         if not self.plan:
             self.plan = {
                 "name": plan.name,
@@ -293,7 +294,7 @@ class _Runs:
             },
             solver=self.plan,
             seconds=seconds,
-            extras=self.extras,
+            systems=[system for system, _ in self.systems.values()],
         )
 
 

@@ -118,7 +118,8 @@ class LinearRegression(LinearRegressionBase):
         weights = data.weights
         solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
         self._keep(solution, data, control.fit_intercept)
-        self._noise = estimate_noise(data.X, weights, [c.primal for c in solution.certificates], control.fit_intercept)
+        least = [certificate.primal for certificate in solution.certificates]
+        self._noise = estimate_noise(data.X, weights, least, control.fit_intercept, solution.systems)
         sigma = self._noise.sigma
         self.sigma_ = sigma if data.many else float(sigma[0])
         self.rank_ = self._noise.rank

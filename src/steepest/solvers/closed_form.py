@@ -136,6 +136,16 @@ class ClosedForm:
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.shared: dict[Any, tuple[Any, list[str]]] = {}  # set by whoever has several targets on one X
+
+    def _system(self, problem: Any) -> tuple[Any, list[str], float]:
+        """The factored system, notes on its choice, and the passes that it took for other targets."""
+        key = (id(problem.source), id(problem.p), problem.traits.l2, problem.layout.intercept)
+        if key in self.shared:
+            system, notes = self.shared[key]
+            return system, notes, system.passes
+        self.shared[key] = ridge_system(problem.source, problem.p, problem.traits.l2, problem.layout.intercept)
+        return *self.shared[key], 0.0
 
     def missing(self, traits: Traits) -> str | None:
         """A quadratic P of one score."""
@@ -158,9 +168,9 @@ class ClosedForm:
         """Solve, or refine what was solved."""
         problem = state.problem
         if state.at is None:
-            state.system, notes = ridge_system(problem.source, problem.p, problem.traits.l2, problem.layout.intercept)
+            state.system, notes, spent = self._system(problem)
             W, b = state.system.solve(problem.y[:, None])
-            problem.passes += state.system.passes
+            problem.passes += state.system.passes - spent
             state.at = problem.evaluate(self._flat(problem, W, b))
             note = "; ".join(notes + state.system.notes)
             d, decrement = self._correction(state)
