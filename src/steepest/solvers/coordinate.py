@@ -22,6 +22,7 @@ SOFTMAX_MATRIX = 1000  # weights up to which a model of the softmax keeps its ma
 WITHIN = 0.1  # share of the violation inside that is allowed outside before the working set changes
 INNER = 2  # steps in a working set before its features are reconsidered
 CAREFUL = 2  # such steps at the start
+FAINT = 3e-3  # times the mean row weight: below it products of features are left out of a sparse Hessian
 KEEP = 0.1  # a step that lowers the gap this much permits the next to keep its matrix
 FEW_COLUMNS = 400  # all features are the working set up to here
 
@@ -97,12 +98,19 @@ class ProximalNewton:
         return np.maximum(h, floor)
 
     def _matrix(self, h: FloatArray) -> FloatArray:
+        """The Hessian with row weights h; sparse rows of next to no weight count on the diagonal only."""
         problem = self.problem
         m = problem.layout.n_weights
+        faint = h < FAINT * h.mean()
+        rest = None
+        if problem.source.kind == "csr" and not problem.layout.intercept and np.count_nonzero(faint) > len(h) // 5:
+            _, rest = problem.source.moments(np.where(faint, h, 0.0))
+            problem.passes += 0.5
+            h = np.where(faint, 0.0, h)
         G: FloatArray = problem.source.gram(h)
         problem.passes += 0.5
         H = G if problem.layout.intercept else np.ascontiguousarray(G[:m, :m])
-        H[np.arange(m), np.arange(m)] += problem.traits.l2
+        H[np.arange(m), np.arange(m)] += problem.traits.l2 if rest is None else problem.traits.l2 + rest
         return H
 
     def _correct(self, at: Evaluation, new: Evaluation) -> None:
@@ -154,9 +162,7 @@ def search(problem: Any, at: Evaluation, w: FloatArray, dz: FloatArray | None) -
     balanced dual point, and cost no pass.  A step of 0 means that none decreases P beyond rounding.
     """
     d = w - at.w
-    m = problem.layout.n_weights
-    promise = float(at.gradient @ d)
-    promise += problem.traits.l1 * (float(np.abs(w[:m]).sum()) - float(np.abs(at.w[:m]).sum()))
+    promise = _promise(problem, at, w, d)
     if not promise < 0.0:
         return at, 0.0
     slack = tolerance(problem, at.value)
@@ -186,6 +192,15 @@ def search(problem: Any, at: Evaluation, w: FloatArray, dz: FloatArray | None) -
         if -t * promise <= slack:
             break
     return at, 0.0
+
+
+def _promise(problem: Any, at: Evaluation, w: FloatArray, d: FloatArray) -> float:
+    """``g.d + l1 |w| - l1 |w - d|``, term by term: near the optimum sums of |w| would cancel to rounding."""
+    m, l1 = problem.layout.n_weights, problem.traits.l1
+    new, old = w[:m], at.w[:m]
+    kept = new * old > 0.0
+    change = np.where(kept, np.sign(old) * d[:m], np.abs(new) - np.abs(old))
+    return float((at.gradient[:m] * d[:m] + l1 * change).sum()) + float(at.gradient[m:] @ d[m:])
 
 
 class _Ahead(NamedTuple):
@@ -308,10 +323,11 @@ class CoordinateDescent:
             new, t = self._solve(state, at, bound)
         state.rounds += 1
         if t == 0.0:
-            if not few and state.features is not None and len(state.features) < problem.layout.n_features:
-                state.size = 2 * len(state.features)
-                state.features = None
-                return Round(at, 0.0, bound=bound)
+            if not few and state.features is not None:
+                candidates = problem.layout.n_features if state.alive is None else int(state.alive.sum())
+                if len(state.features) < candidates:
+                    state.size, state.features = 2 * len(state.features), None
+                    return Round(at, 0.0, bound=bound)
             return Round(at, 0.0, "no step decreases the objective beyond rounding", exhausted=True, bound=bound)
         return self._arrive(state, new, t)
 

@@ -22,7 +22,7 @@ EPOCHS = 3  # of coordinate descent between two Newton steps on the support
 ALTERNATIONS = 40
 BLOCK = 5  # epochs of column descent between two extrapolations
 PIVOTS = 20  # Newton steps in a row that change signs
-LARGEST_RIDGE, RIDGE_FALL, SMALLEST_RIDGE = 1e-5, 1e-7, 1e-12  # relative to the diagonal, in Newton steps
+RIDGE = 1e-10  # relative to the diagonal, in Newton steps
 
 
 def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: int, tol: float) -> FloatArray:
@@ -48,27 +48,26 @@ def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: i
         H = np.ascontiguousarray(H[:m, :m]) - cross.T @ (inverse @ cross)
     head, q = w[:m].copy(), slopes.copy()
     total = 0.0
-    gained, ridge = math.inf, LARGEST_RIDGE
+    gained = math.inf
     for _ in range(ALTERNATIONS):
-        # a slow epoch proves nothing where columns are collinear: only a Newton step that gains little does
+        # a slow epoch proves nothing where columns are collinear, unless it follows a whole Newton step
         _, last, decrease = coordinate.gram_descent(H, l1, head, q, tol, EPOCHS, total)
         total += decrease
         if last + gained <= tol * total:
             break
-        gained, whole = _newton_on_support(H, l1, head, q, ridge)
+        gained, whole = _newton_on_support(H, l1, head, q)
         total += gained
-        if whole and ridge > SMALLEST_RIDGE:
-            ridge, gained = max(ridge * RIDGE_FALL, SMALLEST_RIDGE), math.inf
+        gained = 0.0 if whole else gained
     if not free:
         return head
     return np.concatenate([head, w[m:] - inverse @ (g[m:] + cross @ (head - w[:m]))])
 
 
-def _newton_on_support(H: FloatArray, l1: float, w: FloatArray, q: FloatArray, ridge: float) -> tuple[float, bool]:
+def _newton_on_support(H: FloatArray, l1: float, w: FloatArray, q: FloatArray) -> tuple[float, bool]:
     """Newton steps on the nonzero weights, in place, until one changes no sign.
 
     A step that changes signs is projected on them where that keeps a tenth of its worth, else it goes as far as
-    the first change; the weights that vanish stay out.  ``ridge`` times the diagonal is added: where columns
+    the first change; the weights that vanish stay out.  ``RIDGE`` times the diagonal is added: where columns
     are collinear it keeps the step in bounds.  Returns the decrease and whether the last step was whole.
     """
     total = 0.0
@@ -82,7 +81,7 @@ def _newton_on_support(H: FloatArray, l1: float, w: FloatArray, q: FloatArray, r
         rows = H[support]
         block = np.ascontiguousarray(rows[:, support])
         diagonal = np.arange(len(support))
-        block[diagonal, diagonal] *= 1.0 + ridge
+        block[diagonal, diagonal] *= 1.0 + RIDGE
         (posv,) = get_lapack_funcs(("posv",), (block,))
         _, step, failed = posv(block, -slope, lower=True, overwrite_a=True)
         if failed or not np.isfinite(step).all():
