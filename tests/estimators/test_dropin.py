@@ -169,7 +169,7 @@ def test_lasso_and_elastic_net(
     X, y = regression_data(*shape)
     s = np.random.default_rng(1).uniform(0.1, 3.0, len(y))
     alpha = 0.1
-    own = steepest.ElasticNet(alpha, l1_ratio=l1_ratio, fit_intercept=intercept, tol=1e-10, on_unconverged="raise")
+    own = steepest.ElasticNet(alpha, l1_ratio=l1_ratio, fit_intercept=intercept, tol=1e-8, on_unconverged="raise")
     own.fit(container(X), y, s)
     if l1_ratio == 0.0:  # coordinate descent of scikit-learn is no reference here, by its own warning
         other = theirs.Ridge(alpha * s.sum(), fit_intercept=intercept)
@@ -178,10 +178,10 @@ def test_lasso_and_elastic_net(
     other.fit(X, y, s)
     np.testing.assert_allclose(own.coef_, other.coef_, atol=1e-4)
     np.testing.assert_allclose(own.intercept_, other.intercept_, atol=1e-3)
-    assert own.dual_gap_ <= 1e-9 * max(1.0, own.certificate_.primal)
+    assert 0.0 <= own.dual_gap_ <= 1.1e-8 * own.certificate_.primal
     np.testing.assert_array_equal(own.sparse_coef_.toarray()[0], own.coef_)
     if l1_ratio == 1.0:
-        lasso = steepest.Lasso(alpha, fit_intercept=intercept, tol=1e-10).fit(container(X), y, s)
+        lasso = steepest.Lasso(alpha, fit_intercept=intercept, tol=1e-8).fit(container(X), y, s)
         np.testing.assert_array_equal(lasso.coef_, own.coef_)
 
 
