@@ -20,6 +20,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "method_table",
+    "solver_table",
 ]
 exclude_patterns = [
     "_build",

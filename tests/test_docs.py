@@ -1,0 +1,173 @@
+"""The documentation is true: its code prints what it shows, its pointers lead somewhere, nothing is left out."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import doctest
+import importlib.util
+import io
+import re
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import steepest
+from steepest.solvers.auto import SOLVERS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.rst"))
+EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# -------------------------------------------------------------------------------------------------- readme
+
+
+def test_the_readme_shows_what_its_example_prints():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"```python\n(.*?)```\s*```text\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    code, shown = found.groups()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})
+    assert printed.getvalue() == shown
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_of_the_front_pages_lead_to_files(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in target]
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+    if name == "README.md":
+        assert len(targets) > 5
+
+
+def test_make_has_the_targets_that_are_named():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert set(re.findall(r"(?:^    |`)make ([a-z-]+)", text, re.MULTILINE)) <= targets, name
+
+
+# ------------------------------------------------------------------------------------------------- gallery
+
+
+def test_every_method_has_a_row_and_every_row_leads_somewhere():
+    assert list(load(ROOT / "tools" / "check_gallery.py").findings(ROOT)) == []
+
+
+def test_every_example_is_the_page_of_a_method():
+    with (DOCS / "gallery" / "methods.csv").open(encoding="utf-8", newline="") as stream:
+        pointed = {page for row in csv.DictReader(stream) for page in row["page"].split()}
+    assert {f"examples/{path.name}" for path in EXAMPLES} <= pointed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_run(path):
+    import matplotlib as mpl
+
+    before = mpl.get_backend()
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            runpy.run_path(str(path), run_name="__main__")
+        assert plt.get_fignums()
+    finally:
+        plt.close("all")
+        mpl.use(before)
+    assert printed.getvalue()
+
+
+# --------------------------------------------------------------------------------------------------- pages
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_sessions_in_the_pages_are_true(path):
+    failed, _ = doctest.testfile(str(path), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert failed == 0
+
+
+def test_some_pages_have_sessions():
+    text = {path.stem: path.read_text(encoding="utf-8") for path in PAGES}
+    assert all(">>> " in text[name] for name in ("certificates", "from_scikit_learn"))
+
+
+def test_every_page_is_reached_from_the_index():
+    index = (DOCS / "index.rst").read_text(encoding="utf-8")
+    names = {path.stem for path in PAGES} - {"index"}
+    assert [name for name in names if not re.search(rf"^    {name}$", index, re.MULTILINE)] == []
+
+
+def test_every_public_name_is_in_the_list():
+    text = (DOCS / "api.rst").read_text(encoding="utf-8")
+    rooms = {"exceptions", "losses", "penalties", "__version__"}
+    names = [name for name in steepest.__all__ if name not in rooms]
+    names += [name for name in steepest.losses.__all__ if name.istitle() or (name[0].isupper() and not name.isupper())]
+    names += steepest.penalties.__all__
+    assert [name for name in names if name != "Finding" and not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_name_in_the_list_exists():
+    resolves = load(ROOT / "tools" / "check_gallery.py").resolves
+    module, missing = "steepest", []
+    for line in (DOCS / "api.rst").read_text(encoding="utf-8").splitlines():
+        if line.startswith(".. currentmodule::"):
+            module = line.split()[-1]
+        name = re.fullmatch(r"    ([\w.]+)", line) or re.fullmatch(r"\.\. autoclass:: ([\w.]+)", line)
+        if name and not resolves(f"{module}.{name[1]}"):
+            missing.append(name[1])
+    assert missing == []
+
+
+def test_every_room_is_in_the_architecture():
+    text = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    package = ROOT / "src" / "steepest"
+    rooms = [path.parent.name for path in package.glob("*/__init__.py")]
+    assert [name for name in rooms if f"``{name}``" not in text] == []
+    files = re.findall(r"``([\w/]+\.py)``", text)
+    assert [name for name in files if not (package / name).is_file()] == []
+
+
+def test_every_status_and_kind_is_explained():
+    from typing import get_args
+
+    from steepest.protocols import Bounds, CertificateKind, Status
+
+    text = (DOCS / "certificates.rst").read_text(encoding="utf-8")
+    words = [*Status, *get_args(CertificateKind), *get_args(Bounds)]
+    assert [str(word) for word in words if f"``{word}``" not in text] == []
+
+
+# ------------------------------------------------------------------------------------- tables made by asking
+
+
+def test_the_tables_of_solvers_are_made(monkeypatch):
+    pytest.importorskip("docutils")
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(DOCS / "extensions"))
+    table = load(DOCS / "extensions" / "solver_table.py")
+    rows, _ = table.SolverTable.rows(object.__new__(table.SolverTable))
+    assert [row[0].strip("`") for row in rows[1:]] == list(SOLVERS)
+    assert all(len(row) == len(rows[0]) for row in rows)
+    assert all("yes" in row[2:] for row in rows[1:])
+    chosen, _ = table.AutomaticChoice.rows(object.__new__(table.AutomaticChoice))
+    assert {row[3].strip("`") for row in chosen[1:]} <= set(SOLVERS)
+    assert "sphinx" in sys.modules
