@@ -218,3 +218,19 @@ class TestBestShift:
         np.testing.assert_allclose(polished.gradient[-k:], 0.0, atol=1e-8)
         np.testing.assert_array_equal(polished.w[:-k], w[:-k])
         assert polished.value <= at.value
+
+    @pytest.mark.parametrize("name", ["logistic", "poisson", "squared_hinge", "huber", "softmax"])
+    @pytest.mark.parametrize("size", [1.0, 10.0, 50.0])
+    def test_the_start_does_not_matter(self, name, size, make):
+        """Steps that overshoot must not be taken for the end."""
+        problem = make(name, intercept=True)
+        k = problem.layout.n_outputs
+        rng = np.random.default_rng(3)
+        scores = size * rng.standard_normal((40, k) if k > 1 else 40)
+        starts = [0.0, 3.0, -7.0] if k == 1 else [np.zeros(k), np.array([3.0, -2.0, -1.0]), np.array([-7.0, 0.0, 7.0])]
+        found = [problem.best_shift(scores, start) for start in starts]
+        for shift, value, slopes in found:
+            assert value == pytest.approx(found[0][1], rel=1e-12)
+            near = [problem.losses_at(scores + shift + e) for e in (1e-3, -1e-3)] if k == 1 else []
+            assert all(value <= other * (1.0 + 1e-13) for other in near)
+            np.testing.assert_allclose(problem.p @ slopes, 0.0, atol=1e-7 * size)

@@ -82,7 +82,7 @@ class LinearProblem(LinearBase):
         u = np.empty_like(scores)
         value = passes.losses_slopes(self.loss, scores + shift, self.y, self.p, u)
         h = np.empty_like(scores)
-        for _ in range(50):
+        for _ in range(1000):  # an exponential far off comes nearer by 1 a step
             slope = float(self.p @ u)
             if not abs(slope) > 1e-15 * float(self.p @ np.abs(u)):
                 break
@@ -101,7 +101,7 @@ class LinearProblem(LinearBase):
                     return shift, value, u
             else:
                 break
-            done = not abs(float(self.p @ trial)) < 0.5 * abs(slope)
+            done = value - reached <= 1e-13 * abs(value) and not abs(float(self.p @ trial)) < 0.5 * abs(slope)
             shift, value, u = shift + step, reached, trial
             if done:
                 break
