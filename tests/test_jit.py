@@ -144,6 +144,15 @@ def test_a_loss_in_a_module_is_cached_and_follows_its_edits(process, tmp_path):
     assert process(code) == {"misses": 0, "numbers": [-2.0, 2.0]}
 
 
+def test_a_loss_that_another_process_cannot_import_does_not_take_its_kernels_away(process, tmp_path):
+    module = tmp_path / "mine.py"
+    module.write_text(WELSCH)
+    process("report(numbers=run(Logistic()))")
+    process("from mine import Mine\nreport(numbers=run(Mine(1.0)))")
+    module.unlink()
+    assert process("report(numbers=run(Logistic()))")["misses"] == 0
+
+
 def test_a_class_defined_again_runs_its_new_code(process, tmp_path):
     """A notebook's cell run twice, and two modules with a loss of one name: the fields are the same, not the code."""
     (tmp_path / "one.py").write_text(WELSCH.replace("@scalar_loss", "@scalar_loss(name='one')"))

@@ -84,7 +84,8 @@ class _Locator(_CacheLocator):  # type: ignore[misc]
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         self._py_file = py_file
-        self._disambiguator = f"{py_func.__module__}-{py_func.__code__.co_firstlineno}"
+        # the 2 is the format of the index: an older one is not looked at
+        self._disambiguator = f"{py_func.__module__}-{py_func.__code__.co_firstlineno}-2"
 
     def get_cache_path(self) -> str:
         return str(cache_directory())
@@ -110,8 +111,11 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
     _impl_class = _CacheImpl
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        stamps = tuple(filter(None, (_class_stamp(arg) for arg in sig)))
-        return (*super()._index_key(sig, codegen), stamps)
+        # As text: an index that holds a class can only be read where its module can be imported, so one user's
+        # loss would stop every kernel of every other program.
+        _, *rest = super()._index_key(sig, codegen)
+        held = [part for arg in sig for part in getattr(arg, "types", ())]
+        return (str(sig), *rest, tuple(filter(None, (_class_stamp(arg) for arg in [*sig, *held]))))
 
 
 def _class_stamp(arg: Any) -> str | None:
@@ -140,6 +144,11 @@ def cacheable(cls: type) -> bool:
 # ------------------------------------------------------------------------------------------- decorators
 
 
+def _classes(value: tuple[Any, ...]) -> list[type]:
+    """The class of a value and of the values it holds."""
+    return [type(value), *(type(part) for part in value if isinstance(part, tuple))]
+
+
 class Kernel:
     """A compiled function with a cached and an uncached dispatcher over one Python source."""
 
@@ -153,7 +162,7 @@ class Kernel:
         KERNELS.append(self)
 
     def __call__(self, *args: Any) -> Any:
-        classes = tuple([type(arg) for arg in args if isinstance(arg, tuple)])
+        classes = tuple([cls for arg in args if isinstance(arg, tuple) for cls in _classes(arg)])
         dispatcher = self._dispatchers.get(classes)
         if dispatcher is None:
             dispatcher = self._dispatchers.setdefault(classes, self._dispatcher(classes))
