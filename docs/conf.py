@@ -22,6 +22,7 @@ extensions = [
     "method_table",
     "solver_table",
 ]
+templates_path = ["_templates"]
 exclude_patterns = [
     "_build",
     "sg_execution_times.rst",
@@ -43,7 +44,8 @@ sphinx_gallery_conf = {
     "examples_dirs": [str(ROOT / "examples")],
     "gallery_dirs": ["gallery/generated"],
     "filename_pattern": r"/plot_",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.MethodOrder",
+    "capture_repr": (),
     "download_all_examples": False,
     "remove_config_comments": True,
     "abort_on_example_error": False,

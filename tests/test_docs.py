@@ -20,7 +20,7 @@ from steepest.solvers.auto import SOLVERS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.rst"))
+PAGES = sorted(path for path in DOCS.glob("*.rst") if not path.stem.startswith("sg_"))  # written by sphinx-gallery
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 

@@ -49,7 +49,7 @@ def test_exists(root: Path, reference: str) -> bool:
         return False
     if not function:
         return any(name.startswith("test") for name in _functions(file))
-    return function in _functions(file)
+    return function.startswith("test") and function in _functions(file)
 
 
 def _functions(file: Path) -> set[str]:

@@ -14,7 +14,7 @@ from steepest.protocols import AnyArray, Evaluation, FloatArray
 
 
 class LinearProblem(LinearBase):
-    """``P(w) = sum_i p_i loss(x_i . w + b, y_i) + penalty(w)``; see `LinearBase`.
+    """``P(w) = sum_i p_i loss(x_i.w + b, y_i) + penalty(w)``; see `LinearBase`.
 
     Cost: `evaluate` one pass, reading X once; `along` nothing when a point ahead is known, else half a
     pass, then O(n) a value; `complete` half a pass; `hvp` one pass.

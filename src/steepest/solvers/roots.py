@@ -27,7 +27,7 @@ def newton_root(
         The start.
     low, high : float
         A bracket: f changes its sign between them.  It shrinks with every step, and a Newton step that leaves
-        it, or does not halve |f|, is replaced by bisection, so that the method cannot fail.  Without a bracket it
+        it, or does not halve ``|f|``, is replaced by bisection, so that the method cannot fail.  Without a bracket it
         converges only from a start that is close enough.
     accuracy : float
         Stop where ``|f| <= accuracy``, or where x moves by less than rounding.
