@@ -226,6 +226,7 @@ def ordered_sum(parts: list[Any]) -> Any:
 
 
 def column_moments(source: Any, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weighted sums of x and x**2 by column, over the shards."""
     d = source.shape[1]
 
     def task(s: tuple[int, int]) -> FloatArray:
@@ -238,6 +239,7 @@ def column_moments(source: Any, p: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def row_norms(source: Any) -> FloatArray:
+    """Squared norms of the rows, over the shards."""
     out = np.empty(source.shape[0])
     source.pool.map(lambda s: passes.row_norms(source.rows, s[0], s[1], out), source.shards)
     return out

@@ -106,6 +106,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             name=type(self).__name__,
             fit_intercept=bool(get("fit_intercept", True)),
             solver=solver,
+            options=dict(get("solver_options", None) or {}),
             tol=float(get("tol", 1e-4)),
             max_iter=get("max_iter", None),
             max_time=get("max_time", None),

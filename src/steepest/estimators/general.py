@@ -76,6 +76,9 @@ class LinearClassifier(LinearClassification):
     fit_intercept : bool, default=True
         The intercept is not penalised.
     solver : str, default="auto"
+        See "Choose a solver" in the documentation.
+    solver_options : dict or None, default=None
+        Options of a solver given by name, for instance ``{"line_search": "1/L"}`` for "gradient_descent".
     tol : float, default=1e-4
         Relative suboptimality that the certificate must prove.
     max_iter : int or None, default=10000
@@ -116,6 +119,7 @@ class LinearClassifier(LinearClassification):
         l1_ratio: float = 0.5,
         fit_intercept: bool = True,
         solver: str = "auto",
+        solver_options: dict[str, Any] | None = None,
         tol: float = 1e-4,
         max_iter: int | None = 10_000,
         max_time: float | None = None,
@@ -132,6 +136,7 @@ class LinearClassifier(LinearClassification):
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.solver = solver
+        self.solver_options = solver_options
         self.tol = tol
         self.max_iter = max_iter
         self.max_time = max_time
@@ -215,6 +220,9 @@ class LinearRegressor(LinearRegressionBase):
     fit_intercept : bool, default=True
         The intercept is not penalised.
     solver : str, default="auto"
+        See "Choose a solver" in the documentation.
+    solver_options : dict or None, default=None
+        Options of a solver given by name, for instance ``{"line_search": "1/L"}`` for "gradient_descent".
     tol : float, default=1e-4
         Relative suboptimality that the certificate must prove.
     max_iter : int or None, default=10000
@@ -256,6 +264,7 @@ class LinearRegressor(LinearRegressionBase):
         l1_ratio: float = 0.5,
         fit_intercept: bool = True,
         solver: str = "auto",
+        solver_options: dict[str, Any] | None = None,
         tol: float = 1e-4,
         max_iter: int | None = 10_000,
         max_time: float | None = None,
@@ -271,6 +280,7 @@ class LinearRegressor(LinearRegressionBase):
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.solver = solver
+        self.solver_options = solver_options
         self.tol = tol
         self.max_iter = max_iter
         self.max_time = max_time

@@ -90,6 +90,7 @@ COMMON: dict[str, Rules] = {
     "warm_start": (BOOL,),
     "copy_X": (BOOL,),
     "class_weight": (WEIGHTS, NONE),
+    "solver_options": (Rule("a dict", lambda v: isinstance(v, Mapping)), NONE),
     "on_unconverged": (one_of("warn", "raise", "ignore"),),
 }
 

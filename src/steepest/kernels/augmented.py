@@ -15,7 +15,8 @@ _ROUNDING = 8.0 * 2.0**-52
 def settle_multipliers(loss, step, z, y, p, u):
     """Moves multipliers that rounding put outside the domain of the conjugate back into it; sums at (z, u).
 
-    A multiplier is a difference of scores over the step, so that is how far rounding can put it outside.  Returns ``(sum p loss(z), sum p [loss(z) + loss*(u) - u z]_+)``.
+    A multiplier is a difference of scores over the step, so that is how far rounding can put it outside.
+    Returns ``(sum p loss(z), sum p [loss(z) + loss*(u) - u z]_+)``.
     """
     total = 0.0
     gap = 0.0

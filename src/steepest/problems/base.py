@@ -39,7 +39,8 @@ class LinearBase:
         self.penalty = penalty
         self.layout = Layout(source.shape[1], n_outputs, fit_intercept)
         self.size = self.layout.size
-        self.passes = 0.0
+        self.parent: tuple[LinearBase, float] | None = None  # whose rows these are a share of, and the share
+        self._passes = 0.0
         self.precise = True  # False: block products in the precision of X where that is float32
         self.traits = Traits(
             convex=bool(loss.convex),
@@ -52,6 +53,19 @@ class LinearBase:
             n_outputs=n_outputs,
             has_prox=has(loss, "prox"),
         )
+
+    @property
+    def passes(self) -> float:
+        """Passes over the data so far; those over a share of the rows count as that share."""
+        return self._passes if self.parent is None else self.parent[0].passes
+
+    @passes.setter
+    def passes(self, value: float) -> None:
+        if self.parent is None:
+            self._passes = value
+        else:
+            whole, share = self.parent
+            whole.passes += share * (value - whole.passes)
 
     def penalty_value(self, w: FloatArray) -> float:
         """l1 |W|_1 + l2/2 |W|**2; the intercept is free."""

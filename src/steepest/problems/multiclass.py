@@ -184,7 +184,7 @@ class MulticlassProblem(LinearBase):
         m = self.layout.n_features
         H = G if self.layout.intercept else np.ascontiguousarray(G[:m, :m])
         H[np.arange(m), np.arange(m)] += self.traits.l2
-        return H  # type: ignore[no-any-return]
+        return H
 
     def hvp(self, at: Evaluation, v: FloatArray) -> FloatArray:
         """Hessian of the smooth part times v, for softmax: ``X^T p (diag(q) - q q') X V``; one pass."""

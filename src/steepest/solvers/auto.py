@@ -9,6 +9,7 @@ a fit loads what it uses.
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,20 @@ def diagonal_metric(problem: Any) -> Any:
 # ---------------------------------------------------------------------------------- one factory a family
 
 
-def _lbfgs(problem: Any, warm: bool, memory: int = 10) -> Plan:
+def _made(kind: Any, name: str, options: dict[str, Any]) -> Any:
+    """An instance, or an error that lists the options there are."""
+    known = list(inspect.signature(kind).parameters)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise InvalidParameterError(
+            f"solver_options: '{name}' takes {known or 'none'}, got {unknown[0]!r}. Leave it out."
+        )
+    return kind(**options)
+
+
+def _lbfgs(problem: Any, warm: bool, memory: int = 10, **others: Any) -> Plan:
+    if others:  # a search or a metric of the caller's: the textbook method
+        return _classic("lbfgs")(problem, warm, memory=memory, **others)
     from steepest.solvers.batch import Batch
     from steepest.solvers.directions import LBFGS
     from steepest.solvers.searches import StrongWolfe
@@ -120,14 +134,20 @@ def _coordinate(problem: Any, warm: bool, **options: Any) -> Plan:
     from steepest.solvers.coordinate import CoordinateDescent
 
     why = "an l1 penalty: coordinate descent on the few features that matter, the others screened by the gap"
-    return Plan(CoordinateDescent(**options), problem, "coordinate", why, "3 to 20 passes to a relative gap of 1e-6")
+    return Plan(
+        _made(CoordinateDescent, "coordinate", options),
+        problem,
+        "coordinate",
+        why,
+        "3 to 20 passes to a relative gap of 1e-6",
+    )
 
 
 def _proximal(name: str) -> Callable[..., Plan]:
     def make(problem: Any, warm: bool, **options: Any) -> Plan:
         from steepest.solvers import proximal
 
-        solver = (proximal.FISTA if name == "fista" else proximal.ProximalGradient)(**options)
+        solver = _made(proximal.FISTA if name == "fista" else proximal.ProximalGradient, name, options)
         why = "an l1 penalty on a score vector a row: accelerated proximal gradient in a diagonal metric"
         return Plan(solver, problem, name, why, "50 to 2000 passes")
 
@@ -139,7 +159,9 @@ def _augmented(problem: Any, warm: bool, **options: Any) -> Plan:
 
     why = f"the loss '{problem.loss.name}' has kinks: augmented Lagrangian, whose multipliers prove the gap"
     expected = "5 to 30 multiplier steps, each of a few Newton steps"
-    return Plan(AugmentedLagrangian(**options), problem, "augmented_lagrangian", why, expected)
+    return Plan(
+        _made(AugmentedLagrangian, "augmented_lagrangian", options), problem, "augmented_lagrangian", why, expected
+    )
 
 
 SOLVERS: dict[str, Callable[..., Plan]] = {
@@ -177,6 +199,10 @@ def choose(problem: Any, solver: str = "auto", *, warm: bool = False, options: d
         The solver needs a trait that the problem lacks; names it, and the solver that would do.
     """
     if solver == "auto":
+        if options:
+            raise InvalidParameterError(
+                f"solver_options: 'auto' takes none, got {sorted(options)}. Name the solver they are meant for."
+            )
         return _automatic(problem, warm)
     if solver not in SOLVERS:
         near = difflib.get_close_matches(str(solver), SOLVERS, n=1)
@@ -218,10 +244,24 @@ def _small_newton(problem: Any) -> Plan:
 
 def _automatic(problem: Any, warm: bool) -> Plan:
     traits = problem.traits
-    if not traits.smooth and has(problem.loss, "prox"):
+    if traits.n_outputs == 1 and traits.smooth and not traits.quadratic and problem.source.shape[1] <= HESSIAN_MOST:
+        from steepest.problems.merged import merged
+
+        fewer = merged(problem)
+        if fewer is not None:
+            plan = _chosen(fewer, warm)
+            rows, kept = problem.source.shape[0], fewer.source.shape[0]
+            plan.why += f"; {rows - kept} of {rows} rows are equal to others with the same target and merged with them"
+            return plan
+    return _chosen(problem, warm)
+
+
+def _chosen(problem: Any, warm: bool) -> Plan:
+    traits = problem.traits
+    if not traits.smooth and has(problem.loss, "prox") and traits.has_conjugate:
         return _augmented(problem, warm)
     if traits.l1 > 0.0:
-        newton = traits.n_outputs == 1 and traits.convex and has(problem.loss, "curvature")
+        newton = traits.convex and (problem.loss.name == "softmax" or has(problem.loss, "curvature"))
         return _coordinate(problem, warm) if newton else SOLVERS["fista"](problem, warm)
     if traits.quadratic and (min(problem.source.shape) <= DIRECT_MOST):
         return _closed_form(problem, warm)

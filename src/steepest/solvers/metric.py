@@ -125,4 +125,4 @@ class ClassBlocks:
         for c, block in enumerate(self.blocks):
             out[:, c] = block.solve(np.ascontiguousarray(V[:, c]))
         out -= out.mean(axis=1, keepdims=True)
-        return out.ravel()
+        return out.ravel()  # type: ignore[no-any-return]

@@ -23,7 +23,7 @@ ENOUGH = 1e-3  # decrement, relative to that at the last renewal, that makes a r
 def hessian_price(source: Any) -> float:
     """About the cost of a weighted Gram matrix, in passes."""
     if source.kind == "dense":
-        return source.shape[1] / 32.0  # syrk near the peak of the processor, against passes bound by memory
+        return float(source.shape[1]) / 32.0  # syrk near the peak of the processor, against passes bound by memory
     lengths = np.diff(source.rows.indptr.astype(np.int64))
     return float(lengths @ lengths) / max(1.0, 4.0 * float(lengths.sum()))
 

@@ -33,7 +33,8 @@ def spread_rows(n: int, m: int) -> AnyArray:
     edges = np.linspace(0, n, m + 1).astype(np.int64)
     width = np.maximum(edges[1:] - edges[:-1], 1)
     place = (np.arange(m, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(33)
-    return edges[:-1] + (place % width.astype(np.uint64)).astype(np.int64)
+    rows: AnyArray = edges[:-1] + (place % width.astype(np.uint64)).astype(np.int64)
+    return rows
 
 
 def sample_size(problem: Any) -> int:

@@ -133,14 +133,14 @@ def strengths(problem: Any, at: Evaluation) -> FloatArray:
     """``max_c |x_j' p u_c|`` for every feature j."""
     size = np.abs(correlations(problem, at))
     k = problem.layout.n_outputs
-    return size if k == 1 else size.reshape(-1, k).max(axis=1)  # type: ignore[no-any-return]
+    return size if k == 1 else size.reshape(-1, k).max(axis=1)
 
 
 def support(problem: Any, w: FloatArray) -> AnyArray:
     """Whether a feature has a weight that is not zero."""
     live = w[: problem.layout.n_weights] != 0.0
     k = problem.layout.n_outputs
-    return live if k == 1 else live.reshape(-1, k).any(axis=1)
+    return live if k == 1 else live.reshape(-1, k).any(axis=1)  # type: ignore[no-any-return]
 
 
 def choose(problem: Any, at: Evaluation, alive: AnyArray | None, size: int) -> AnyArray:
