@@ -97,7 +97,10 @@ promised = np.array([at.gradient @ at.gradient / (2.0 * L) for at in points[:-1]
 print(f"smallest ratio of the gain to what is promised: {(gains / promised)[:20].min():.4f}")
 
 # %%
-# In an estimator the same solver is chosen by name; there the loop stops it as soon as the bound is proven.
+# In an estimator the same solver is chosen by name, its step by an option; there the loop stops it as soon as the bound
+# is proven.
 
-model = steepest.Ridge(alpha=0.1, solver="gradient_descent").fit(x[:, None], y)
+model = steepest.LinearRegressor(
+    "squared", alpha=1e-3, solver="gradient_descent", solver_options={"line_search": "1/L"}
+).fit(x[:, None], y)
 print(f"{model.n_iter_} steps; {model.certificate_.status}: {model.certificate_.reason}")

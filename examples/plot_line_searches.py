@@ -99,3 +99,11 @@ axes.legend(frameon=False)
 # by :math:`c_2`, which gradient descent sets to 0.1. After an exact search it is zero: the new gradient is orthogonal
 # to the old one, and the path zigzags. That is the fault of the direction, not of the search; other directions, with
 # the same searches, are the subject of the page on Newton's method and its relatives.
+#
+# In an estimator each search is an option of the solver.
+
+for name in ("1/L", "exact", "armijo", "wolfe"):
+    model = steepest.LinearClassifier(
+        "logistic", alpha=1e-3, tol=1e-3, solver="gradient_descent", solver_options={"line_search": name}
+    ).fit(X, labels)
+    print(f"{name:<7} {model.n_iter_[0]:5d} rounds, {model.certificate_.status}: {model.certificate_.reason}")
