@@ -37,7 +37,7 @@ def test_every_line_search_reaches_the_certified_optimum(data, search: str) -> N
 
 
 def test_a_step_beyond_two_over_L_is_said_to_diverge(data) -> None:
-    X, y = data
+    X, _ = data
     target = X[:, 0] - X[:, 1]
     model = steepest.LinearRegressor(
         "squared",
@@ -64,11 +64,11 @@ def test_solvers_agree_within_their_certificates(data, solver: str) -> None:
 
 def test_options_that_a_solver_does_not_know(data) -> None:
     X, y = data
-    with pytest.raises(InvalidParameterError, match="'lbfgs' takes.*memory.*got 'speed'"):
+    with pytest.raises(InvalidParameterError, match=r"'lbfgs' takes.*memory.*got 'speed'"):
         steepest.LinearClassifier(solver="lbfgs", solver_options={"speed": 2}).fit(X, y)
-    with pytest.raises(InvalidParameterError, match="'auto' takes none"):
+    with pytest.raises(InvalidParameterError, match=r"'auto' takes none"):
         steepest.LinearClassifier(solver_options={"memory": 5}).fit(X, y)
-    with pytest.raises(InvalidParameterError, match="'coordinate' takes.*got 'memory'"):
+    with pytest.raises(InvalidParameterError, match=r"'coordinate' takes.*got 'memory'"):
         steepest.LinearClassifier(penalty="l1", solver="coordinate", solver_options={"memory": 5}).fit(X, y)
-    with pytest.raises(InvalidParameterError, match="solver_options.*must be a dict"):
+    with pytest.raises(InvalidParameterError, match=r"solver_options.*must be a dict"):
         steepest.LinearClassifier(solver="lbfgs", solver_options=3).fit(X, y)
