@@ -48,7 +48,13 @@ class SparseSource:
         d = csr.shape[1]
         data = canonical_float(np.asarray(csr.data))
         indptr = np.asarray(csr.indptr)
-        nnz = int(indptr[-1])
+        nnz, most = int(indptr[-1]), min(len(data), len(csr.indices))
+        # kernels follow the pointers unchecked
+        if len(indptr) != csr.shape[0] + 1 or indptr[0] != 0 or nnz > most or bool(np.any(indptr[1:] < indptr[:-1])):
+            raise DataError(
+                f"X: indptr must rise from 0 to at most the {most} stored entries, in {csr.shape[0] + 1} steps; "
+                "it does not. X.check_format() tells where."
+            )
         indices = np.asarray(csr.indices)[:nnz]
         if nnz and (int(indices.min()) < 0 or int(indices.max()) >= d):
             raise DataError(f"X: column indices must lie in 0..{d - 1}, got {indices.min()}..{indices.max()}.")
