@@ -7,6 +7,8 @@ classes of one-vs-rest.  Each job is a problem, a plan (which solver, why), a ru
 from __future__ import annotations
 
 import math
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -101,17 +103,42 @@ class Solution:
 # ---------------------------------------------------------------------------------------------- threads
 
 _CONTROLLER: list[Any] = []
+_BLAS_LOCK = threading.Lock()
+_BLAS_LIMITS: list[Any] = []  # one entry a running fit; the first is the limiter that restores
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Shards of rows are the threads; BLAS below them must not start its own, not even for a scalar product."""
-    if not _CONTROLLER:  # looking for the libraries takes milliseconds: once a process
-        from threadpoolctl import ThreadpoolController
+    """Shards of rows are the threads; BLAS below them must not start its own, not even for a scalar product.
 
-        _CONTROLLER.append(ThreadpoolController())
-    with _CONTROLLER[0].limit(limits=1, user_api="blas"):
+    The limit is that of the process: the first of several fits at once sets it, the last one restores.
+    """
+    with _BLAS_LOCK:
+        if not _CONTROLLER:  # looking for the libraries takes milliseconds: once a process
+            from threadpoolctl import ThreadpoolController
+
+            _CONTROLLER.append(ThreadpoolController())
+        _BLAS_LIMITS.append(None if _BLAS_LIMITS else _CONTROLLER[0].limit(limits=1, user_api="blas"))
+    try:
         yield
+    finally:
+        with _BLAS_LOCK:
+            if len(_BLAS_LIMITS) == 1:
+                _BLAS_LIMITS[0].restore_original_limits()
+            _BLAS_LIMITS.pop()
+
+
+def _forget_limits() -> None:
+    """In a forked child no other thread lives on: neither its fit nor its hold of the lock."""
+    global _BLAS_LOCK
+    _BLAS_LOCK = threading.Lock()
+    if _BLAS_LIMITS:
+        _BLAS_LIMITS[0].restore_original_limits()
+        _BLAS_LIMITS.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_limits)
 
 
 # ----------------------------------------------------------------------------------------------- running
@@ -163,6 +190,7 @@ def solve(X: Any, jobs: Sequence[Job], control: Control, validate_seconds: float
     with ExitStack() as stack:
         clock = stack.enter_context(compile_clock())
         stack.enter_context(one_blas_thread())
+        stack.enter_context(np.errstate(all="ignore"))  # loop and certificate judge the numbers themselves
         pool = Pool(effective_jobs(control.n_jobs))
         stack.callback(pool.close)
         observers: list[Observer] = list(active())

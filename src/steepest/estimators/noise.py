@@ -61,6 +61,7 @@ class Noise:
         return deviation
 
 
+@np.errstate(over="ignore", invalid="ignore")  # weights may sum to less than 1e-300
 def estimate_noise(
     X: Any, weights: Weights, half_mean_squares: Sequence[float], intercept: bool, systems: Sequence[Any] = ()
 ) -> Noise:

@@ -52,7 +52,8 @@ def check_weights(sample_weight: Any, n: int) -> FloatArray | None:
         )
     if s.shape != (n,):
         raise DataError(f"sample_weight.shape == {s.shape}, expected {(n,)}! Give one weight a row of X.")
-    low, total = float(s.min()), float(s.sum())
+    with np.errstate(over="ignore"):
+        low, total = float(s.min()), float(s.sum())
     if not np.isfinite(total):
         raise DataError("sample_weight: expected finite weights of finite sum, got NaN or infinity. Remove the rows.")
     if low < 0.0:
