@@ -27,6 +27,7 @@ BALANCE = 1.0  # the inner problem is solved until its error is this much of wha
 INNER_MOST = 25
 RIDGE = 1e-2  # of the curvature of the data at the first step; only without an l2 penalty
 FLAT_ROUNDS = 60  # rounds without a better bound after which the solver gives up
+OFFSET = 100.0  # squared mean over variance from which Newton's matrix is formed of centred rows
 _BALANCED = 4.0 * 2.0**-52
 
 
@@ -50,6 +51,7 @@ class AugmentedState:
     correlation: FloatArray = field(default_factory=lambda: np.zeros(0))  # X^T p slopes
     total: float = 0.0  # sum p slopes
     moments: FloatArray = field(default_factory=lambda: np.zeros(0))  # sum p x^2 by column
+    means: FloatArray | None = None  # of the columns, where they are large beside the spread
     q: FloatArray = field(default_factory=lambda: np.zeros(0))
     centre: FloatArray = field(default_factory=lambda: np.zeros(0))
     inner: int = 0
@@ -158,10 +160,14 @@ class AugmentedLagrangian:
         else:
             state.scores = np.full(n, state.shift)
         if not state.plain:
-            _, second = problem.source.moments(problem.p)
+            first, second = problem.source.moments(problem.p)
             problem.passes += 0.5
-            top = float(second.max(initial=0.0))
-            state.moments = np.maximum(second, 1e-12 * top) if top > 0.0 else np.ones_like(second)
+            # the intercept takes up the means: only the spread of a column tells how far its weight may move
+            spread = second - first * first if problem.layout.intercept else second
+            spread = np.maximum(spread, 1e-12 * second)
+            state.moments = np.where(spread > 0.0, spread, 1.0)
+            if problem.layout.intercept and bool(np.any(first * first > OFFSET * spread)):
+                state.means = first
             state.q = np.zeros_like(state.w)
         # u = 0 is a dual point as well: all that an exact fit needs
         nothing = zeros.copy()
@@ -249,7 +255,7 @@ class AugmentedLagrangian:
         g = state.correlation + self._penalty_gradient(state, state.w)
         diagonal = self._penalty_curvature(state)
         if len(g) <= GRAM_MOST:
-            d, s = gram_step(problem, h, diagonal, g, state.total)
+            d, s = gram_step(problem, h, diagonal, g, state.total, state.means)
         else:
             d, s = rows_step(problem, h, diagonal, g, state.total, 0.1)
         slope = float(g @ d) + state.total * s

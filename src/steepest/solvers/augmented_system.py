@@ -24,9 +24,17 @@ _CHECK = 4  # iterations of conjugate gradients between two looks at the primal 
 
 
 def gram_step(
-    problem: Any, h: FloatArray, diagonal: FloatArray | float, g: FloatArray, r: float
+    problem: Any,
+    h: FloatArray,
+    diagonal: FloatArray | float,
+    g: FloatArray,
+    r: float,
+    means: FloatArray | None = None,
 ) -> tuple[FloatArray, float]:
     """(d, s) by Cholesky: half the sum of squared row lengths of A (dense: rows d^2), and d^3 / 3.
+
+    ``means``, with an intercept: the system is that of the rows less these, whose step ``s + means.d`` of the
+    intercept is the same step, without the rounding that large means bring.
 
     Of many rows, as there are at the start only, an even sample stands for all: the step is then not exact.
     """
@@ -43,7 +51,13 @@ def gram_step(
         weights *= total / float(weights.sum())
     elif len(rows) == n:
         rows = None
-    G = source.gram(weights, rows)
+    centred = means is not None and intercept and source.kind == "dense"
+    if centred:
+        means = means.astype(source.dtype).astype(np.float64)  # type: ignore[union-attr]
+        g = g - means * r
+        G = source.gram(weights, rows, shift=means.astype(source.dtype))
+    else:
+        G = source.gram(weights, rows)
     problem.passes += 0.5 * (n if rows is None else len(rows)) / n
     H = G if intercept else np.ascontiguousarray(G[:m, :m])
     H[np.arange(m), np.arange(m)] += diagonal
@@ -57,7 +71,9 @@ def gram_step(
         step = SafeFactor(H, semidefinite=True).solve(right)
     if not np.all(np.isfinite(step)):
         step = SafeFactor(H, semidefinite=True).solve(right)
-    return (-step[:m], -float(step[m])) if intercept else (-step, 0.0)
+    if not intercept:
+        return -step, 0.0
+    return -step[:m], -float(step[m]) + (float(means @ step[:m]) if centred else 0.0)
 
 
 def rows_step(

@@ -216,7 +216,8 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
             return Status.INTERRUPTED, "an observer asked to stop"
         if round_.exhausted:
             return Status.STALLED, round_.note or "no step decreases the objective beyond rounding"
-        if at.value > 1e3 * abs(before) + 1e3 * abs(floor / FLOOR) and watch.iterations > 3:
+        grew = at.value > 1e3 * abs(before) + 1e3 * abs(floor / FLOOR)
+        if grew and watch.iterations > 3 and round_.dual is None:  # a method on the dual may pass such points
             return Status.DIVERGED, f"the objective grew to {at.value:.3g}, from {before:.3g} at best"
         flat = flat + 1 if not at.value < before else 0
         if flat >= solver.patience:
