@@ -286,14 +286,23 @@ def stationarity(problem: Any, at: Evaluation, tol: float, floor: float, deep: b
         smallest, largest = _lanczos(problem, at)
         predicted = norm * norm / (2.0 * max(abs(smallest), 1e-8 * largest, 1e-300))
     else:
-        return Verdict("not stationary" if norm > 0.0 else "stationary", norm, math.nan, math.nan)
+        smallest = math.nan
     if not math.isfinite(smallest):
-        return Verdict("not stationary" if norm > 0.0 else "stationary", norm, math.nan, math.nan)
+        return Verdict("not stationary" if norm > _rounding(problem, at) else "stationary", norm, math.nan, math.nan)
     if predicted > tol * max(abs(at.value), floor):
         name = "not stationary"
     else:
         name = "saddle" if smallest < -1e-7 * largest else "minimum to second order"
     return Verdict(name, norm, smallest, predicted)
+
+
+def _rounding(problem: Any, at: Evaluation) -> float:
+    """How large a gradient may come out that is zero: one pass for the norms of the rows."""
+    slopes = np.abs(at.slopes) if at.slopes.ndim == 1 else np.linalg.norm(at.slopes, axis=1)
+    length = np.sqrt(problem.source.square_norms() + float(problem.layout.intercept))
+    m = problem.layout.n_weights
+    size = float(problem.p @ (slopes * length)) + problem.traits.l2 * float(np.linalg.norm(at.w[:m]))
+    return float(64.0 * _EPS * (size + problem.traits.l1 * math.sqrt(m)))
 
 
 def _lanczos(problem: Any, at: Evaluation) -> tuple[float, float]:

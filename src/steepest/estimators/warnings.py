@@ -20,8 +20,7 @@ _CURES: dict[Status, str] = {
     Status.STALLED: "Rounding or scaling stops progress: scale the features, strengthen the penalty, or "
     "accept this gap by a larger tol.",
     Status.DIVERGED: "Scale the features and the target, or use solver='auto'.",
-    Status.ILL_POSED: "There is no minimiser: add a penalty (a smaller C, a larger alpha), or drop the separating "
-    "features.",
+    Status.ILL_POSED: "Add a penalty (a smaller C, a larger alpha), or drop the separating features.",
     Status.APPROXIMATE: "This problem offers no tighter proof: add an l2 penalty, use a loss with a known conjugate, "
     "or silence this with on_unconverged='ignore'.",
 }

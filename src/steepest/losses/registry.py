@@ -12,6 +12,7 @@ Kernels never name a loss; they call ``value(loss, z, y)``, ``slope(loss, z, y)`
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
 import numbers
@@ -138,6 +139,7 @@ def _make_value_class(cls: Any) -> None:
     validate = getattr(cls, "validate", None)
 
     # A field given as an int would be another type for the compiler, and compile every kernel again.
+    @functools.wraps(original)
     def new(klass: type, *args: Any, **kwargs: Any) -> Any:
         made: tuple[Any, ...] = original(klass, *args, **kwargs)
         floats = tuple(float(v) if isinstance(v, numbers.Real) else v for v in made)
