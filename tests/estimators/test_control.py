@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,16 @@ def test_an_interrupt_ends_all_classes(class_data: Any) -> None:
     np.testing.assert_array_equal(model.coef_[1:], 0.0)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as a terminal has it: a shell starts its background jobs with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_ends_the_fit(hard: Any) -> None:
     X, y = hard
     slow(max_time=0.05, on_unconverged="ignore").fit(X, y)  # compiled before the clock runs
