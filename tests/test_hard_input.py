@@ -7,6 +7,8 @@ from typing import Any
 
 import cvxpy as cp
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 
@@ -161,6 +163,20 @@ def test_repeated_entries_and_explicit_zeros_are_their_sum(name: str) -> None:
     assert a.certificate_.primal == pytest.approx(b.certificate_.primal, rel=2e-4)
     np.testing.assert_array_equal(X.data, kept)
     assert len(X.data) == 360
+
+
+@pytest.mark.parametrize("name", ["Ridge", "LogisticRegression"])
+@pytest.mark.parametrize("kind", ["category", "date", "string", "polars"])
+def test_columns_that_are_no_numbers_are_named(name: str, kind: str) -> None:
+    X, _, _ = data()
+    frame: Any = pd.DataFrame(X, columns=list("abcd"))
+    if kind == "polars":
+        frame = pl.DataFrame(frame.to_dict("list")).with_columns(odd=pl.lit("x"))
+    else:
+        odd = {"category": pd.Categorical(list("xyz") * 20), "date": pd.Timestamp("2020-01-01"), "string": "x"}
+        frame["odd"] = odd[kind] if kind != "string" else pd.array(["x"] * 60, dtype="string")
+    with pytest.raises(DataError, match="'odd'"):
+        fitted(name, frame)
 
 
 # --------------------------------------------------------------------------------------------- few rows, no data

@@ -48,6 +48,21 @@ def scores(X: Any, coef: Any, intercept: Any) -> FloatArray:
     return out
 
 
+def _name_columns(X: Any) -> None:
+    """Raises where a frame, pandas or polars, has columns that are no numbers: the failed conversion names none."""
+    columns, dtypes = getattr(X, "columns", None), getattr(X, "dtypes", None)
+    if columns is None or dtypes is None or not np.iterable(columns) or not np.iterable(dtypes):
+        return
+    kinds = {str(name): str(dtype) for name, dtype in zip(columns, dtypes, strict=False)}
+    words = ("categor", "enum", "date", "time", "duration", "str", "struct", "list", "binary", "period", "interval[")
+    odd = [f"'{name}' ({kind})" for name, kind in kinds.items() if kind.lower().startswith(words)]
+    if odd:
+        raise DataError(
+            f"X: expected columns of numbers, got {', '.join(odd[:5])}{' ...' if len(odd) > 5 else ''}. "
+            "Encode them, for instance with OneHotEncoder, or leave them out."
+        )
+
+
 def _brief(value: Any) -> Any:
     """A parameter as the record keeps it: a large array by its shape."""
     size = np.size(value) if hasattr(value, "shape") else 0
@@ -81,16 +96,20 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             raise DataError(
                 "y: expected an array, got a sparse matrix. Sparse targets are not offered: use y.toarray()."
             )
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            accept_large_sparse=True,
-            dtype=FLOATS,
-            y_numeric=numeric,
-            multi_output=multi_output,
-        )
+        try:
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                accept_large_sparse=True,
+                dtype=FLOATS,
+                y_numeric=numeric,
+                multi_output=multi_output,
+            )
+        except (TypeError, ValueError):
+            _name_columns(X)
+            raise
         return X, np.asarray(y)
 
     def _control(self) -> Control:
