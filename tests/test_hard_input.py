@@ -110,6 +110,17 @@ def test_extreme_magnitudes_end_finite_and_silent(name: str, factor: float, dtyp
     assert isinstance(model.certificate_.passed, bool | np.bool_)
 
 
+@pytest.mark.parametrize("factor", [1e30, 1e-30])
+def test_float32_of_extreme_units_is_fitted_as_well_as_float64(factor: float) -> None:
+    X, y, classes = data()
+    narrow = (X * factor).astype(np.float32)
+    for model, target in ((LinearRegression(), y), (LogisticRegression(C=np.inf), classes)):
+        one = fresh(model).fit(narrow, target).certificate_
+        other = fresh(model).fit(narrow.astype(np.float64), target).certificate_
+        assert one.passed
+        assert one.primal == pytest.approx(other.primal, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["LogisticRegression", "Ridge", "absolute"])
 @pytest.mark.parametrize("weight", [1e-310, 1e-12, 1e12, 1e305])
 def test_equal_weights_of_any_size_are_no_weights(name: str, weight: float) -> None:

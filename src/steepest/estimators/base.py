@@ -24,6 +24,7 @@ from steepest.record.history import History
 from steepest.record.record import FitRecord
 
 FLOATS = [np.float64, np.float32]
+SQUARABLE = 1e16  # float32 numbers up to which squares, and sums of them, stay in float32
 CHUNK = 1 << 22  # bytes of rows taken at a time where X must change its precision
 
 
@@ -46,6 +47,13 @@ def scores(X: Any, coef: Any, intercept: Any) -> FloatArray:
         out[low : low + step] = X[low : low + step].astype(np.float64) @ coef.T
     out += intercept
     return out
+
+
+def _leaves_float32(X: AnyArray) -> bool:
+    """Whether squares of a column, as Gram matrices add them, lie outside float32: told by 64 rows, so by the unit."""
+    sample = np.abs(X[:: max(1, len(X) // 64)])
+    top = sample.max(axis=0, initial=0.0)
+    return bool(np.any(top > SQUARABLE) or np.any((top > 0.0) & (top < 1.0 / SQUARABLE)))
 
 
 def _name_columns(X: Any) -> None:
@@ -110,6 +118,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         except (TypeError, ValueError):
             _name_columns(X)
             raise
+        if isinstance(X, np.ndarray) and X.dtype == np.float32 and _leaves_float32(X):
+            X = X.astype(np.float64)
         return X, np.asarray(y)
 
     def _control(self) -> Control:
