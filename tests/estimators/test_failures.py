@@ -220,7 +220,7 @@ def test_rounding_at_the_optimum_is_no_failure(class_data: Any, solver: str) -> 
 
 def test_separable_without_penalty_names_the_direction() -> None:
     X = np.array([[0.0, 1.0], [1.0, 0.0], [5.0, 6.0], [6.0, 5.0]])
-    with pytest.warns(ConvergenceWarning, match="add a penalty"):
+    with pytest.warns(ConvergenceWarning, match="[Aa]dd a penalty"):
         model = steepest.LogisticRegression(C=np.inf).fit(X, [0, 0, 1, 1])
     assert model.certificate_.status is Status.ILL_POSED
     assert model.certificate_.evidence

@@ -66,6 +66,8 @@ def diagonal_metric(problem: Any) -> Any:
 
 def _made(kind: Any, name: str, options: dict[str, Any]) -> Any:
     """An instance, or an error that lists the options there are."""
+    if not options:
+        return kind()
     known = list(inspect.signature(kind).parameters)
     unknown = sorted(set(options) - set(known))
     if unknown:
