@@ -60,16 +60,28 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]
 
 
+def _imported(home: str) -> _Any:
+    """The module; the garbage collector rests, as the half million objects that imports make are no garbage."""
+    import gc
+    from importlib import import_module
+
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        return import_module(home)
+    finally:
+        if running:
+            gc.enable()
+
+
 def __getattr__(name: str) -> _Any:
     if name == "__version__":
         from importlib.metadata import version
 
         value: _Any = version("steepest")
     elif name in _HOMES:
-        from importlib import import_module
-
         home = _HOMES[name]
-        module = import_module(home)
+        module = _imported(home)
         value = module if home == f"{__name__}.{name}" else getattr(module, name)
     else:
         raise AttributeError(

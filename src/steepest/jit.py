@@ -19,6 +19,7 @@ that meet one run through an uncached twin.
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import inspect
 import os
@@ -149,6 +150,17 @@ def _classes(value: tuple[Any, ...]) -> list[type]:
     return [type(value), *(type(part) for part in value if isinstance(part, tuple))]
 
 
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
 class Kernel:
     """A compiled function with a cached and an uncached dispatcher over one Python source."""
 
@@ -166,6 +178,8 @@ class Kernel:
         dispatcher = self._dispatchers.get(classes)
         if dispatcher is None:
             dispatcher = self._dispatchers.setdefault(classes, self._dispatcher(classes))
+            with _collector_resting():  # compiling and loading make objects that stay
+                return dispatcher(*args)
         return dispatcher(*args)
 
     def _dispatcher(self, classes: tuple[type, ...]) -> Callable[..., Any]:

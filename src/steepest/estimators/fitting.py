@@ -102,6 +102,7 @@ class Solution:
 
 # ---------------------------------------------------------------------------------------------- threads
 
+SMALL = 4_000  # numbers in X; looking for the BLAS libraries would take longer than such a fit
 _CONTROLLER: list[Any] = []
 _BLAS_LOCK = threading.Lock()
 _BLAS_LIMITS: list[Any] = []  # one entry a running fit; the first is the limiter that restores
@@ -189,7 +190,8 @@ def solve(X: Any, jobs: Sequence[Job], control: Control, validate_seconds: float
     began = time.perf_counter()
     with ExitStack() as stack:
         clock = stack.enter_context(compile_clock())
-        stack.enter_context(one_blas_thread())
+        if math.prod(X.shape) > SMALL:  # BLAS itself takes one thread for less
+            stack.enter_context(one_blas_thread())
         stack.enter_context(np.errstate(all="ignore"))  # loop and certificate judge the numbers themselves
         pool = Pool(effective_jobs(control.n_jobs))
         stack.callback(pool.close)
