@@ -60,6 +60,7 @@ def gradient(X: np.ndarray, y: np.ndarray, loss: str, k: int, threads: int) -> C
         problem: Any = MulticlassProblem(source, y, p, get_loss(loss), L2(1e-4), n_outputs=k, **shared)
     else:
         problem = LinearProblem(source, y, p, get_loss(loss), L2(1e-4), **shared)
+    problem.precise = False  # as fits of float32 data begin; sums over blocks of rows are float64
     w = 0.01 * np.random.default_rng(1).standard_normal(X.shape[1] * k)
     return lambda: problem.evaluate(w)
 

@@ -11,7 +11,7 @@ from scipy.linalg import get_blas_funcs
 from steepest.data.source import canonical_float, frozen
 from steepest.kernels import passes
 from steepest.kernels.narrow import narrow_accumulate, narrow_scores
-from steepest.kernels.rows import DenseRows
+from steepest.kernels.rows import DenseRows, SingleRows
 from steepest.parallel import Pool, shard_bounds
 from steepest.protocols import AnyArray, FloatArray
 
@@ -44,6 +44,7 @@ class DenseSource:
             self.notes.append(f"X was copied: {X.dtype} to {array.dtype} in C order")
         self.X = frozen(array)
         self.rows: Any = DenseRows(self.X)
+        self.single: Any = SingleRows(self.X) if array.dtype == np.float32 else None
         self.shape: tuple[int, int] = (int(array.shape[0]), int(array.shape[1]))
         self.dtype = array.dtype
         self.pool = pool

@@ -24,6 +24,7 @@ HESSIAN_MOST = 3000  # features up to which a full metric is worth its (d, d) me
 CLASSES_MOST = 64  # classes up to which one metric a class is
 NEWTON_MOST = 150  # parameters, and multiply-adds of a Hessian, up to which Newton's method is the quickest
 NEWTON_WORK = 1e6
+SINGLE_BYTES = 16 << 20  # float32 rows from this size on are multiplied in float32 at first
 DIRECT_MOST = 5000  # order of the largest matrix that the closed form factors
 
 
@@ -87,7 +88,7 @@ def _lbfgs(problem: Any, warm: bool, memory: int = 10, **others: Any) -> Plan:
     n, d = problem.source.shape
     k, traits = problem.layout.n_outputs, problem.traits
     search = StrongWolfe()
-    if k > 1 and problem.source.dtype == np.float32:
+    if problem.source.dtype == np.float32 and (k > 1 or problem.source.nbytes > SINGLE_BYTES):
         problem.precise = False  # Batch goes over to float64 where rounding stops it; certificates are float64
     if d <= HESSIAN_MOST and k <= CLASSES_MOST:
         from steepest.solvers.precondition import HessianSchedule, SoftmaxSchedule
