@@ -15,7 +15,7 @@ from steepest.kernels.rows import DenseRows, SingleRows
 from steepest.parallel import Pool, shard_bounds
 from steepest.protocols import AnyArray, FloatArray
 
-CACHE_BYTES = 1 << 19  # a block of rows that stays in the second-level cache between its two uses
+CACHE_BYTES = 1 << 18  # a block of rows that stays in the second-level cache between its two uses
 
 
 NARROW = 16  # columns up to which own kernels beat BLAS
