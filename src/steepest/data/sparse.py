@@ -39,6 +39,7 @@ class SparseSource:
         self.shape: tuple[int, int] = (int(n), int(d))
         self.dtype = self.rows.data.dtype
         self._distinct = False
+        self._norms: FloatArray | None = None
         self.pool = pool
         self.shards = shard_bounds(self.rows.indptr, float(nnz + n), d)
         mean = max(1.0, nnz / max(1, n))
@@ -176,9 +177,11 @@ class SparseSource:
         return column_moments(self, p)
 
     def square_norms(self) -> FloatArray:
-        """|x_i|**2."""
+        """|x_i|**2, kept: not to be written to."""
         self.distinct()
-        return row_norms(self)
+        if self._norms is None:
+            self._norms = row_norms(self)
+        return self._norms
 
     def columns(self) -> Any:
         """The matrix by columns (CSC): one copy of X."""
