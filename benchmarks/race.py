@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,8 @@ class CellRace:
     def entries(self) -> Iterator[tuple[str, str, peers.Ladder]]:
         for name in self.options.peers:
             for variant, rungs in peers.get(name).variants(self.problem.facts).items():
-                yield name, variant, rungs
+                if re.search(self.options.only, f"{name} {variant}"):
+                    yield name, variant, rungs
 
     def cap(self) -> float:
         """Seconds a fit may take: there is nothing to learn from one 30 times slower than the fastest."""
@@ -211,6 +213,7 @@ def main(arguments: list[str] | None = None) -> None:
     names = "a cell, or the start of several names, e.g. logistic"
     parser.add_argument("--cells", default=",".join(default), help=f"separated by commas; {names}")
     parser.add_argument("--peers", default=",".join(peers.NAMES), help="separated by commas")
+    parser.add_argument("--only", default="", help="a regular expression that 'peer variant' must contain")
     parser.add_argument("--repeat", type=int, default=3, help="fresh processes for each timed rung")
     parser.add_argument("--fits", type=int, default=3, help="timed fits in each process; the fastest counts")
     parser.add_argument("--within", type=float, default=2.0, help="time variants again up to this times the fastest")

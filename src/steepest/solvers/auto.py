@@ -190,8 +190,9 @@ def _suits_dual(problem: Any) -> bool:
 
 
 def _dual(problem: Any, warm: bool, **options: Any) -> Plan:
-    from steepest.solvers.dual_coordinate import DualCoordinateAscent
+    from steepest.solvers.dual_coordinate import DualCoordinateAscent, check
 
+    check(problem)
     n, d = problem.source.shape
     why = f"{n} rows, {d} features, no intercept: dual coordinate ascent, an optimum a row at a time"
     solver = _made(DualCoordinateAscent, "dual_coordinate", options)

@@ -70,7 +70,7 @@ class DualCoordinateAscent:
 
     def start(self, problem: Any, w: FloatArray) -> DualState:
         """Multipliers at zero, or the slopes at w, whose point takes the place of w."""
-        _check(problem)
+        check(problem)
         n, d = problem.source.shape
         k = problem.layout.n_outputs
         u = np.zeros(n if k == 1 else (n, k))
@@ -132,7 +132,8 @@ def _shuffled(generator: np.random.Generator, n: int) -> AnyArray:
     return order[order < n]
 
 
-def _check(problem: Any) -> None:
+def check(problem: Any) -> None:
+    """Refuse an intercept, and losses of several scores other than the softmax with one class a row."""
     if problem.layout.intercept:
         raise IncompatibleError(
             "solver: 'dual_coordinate' needs fit_intercept=False: an intercept that is not penalised ties all "
