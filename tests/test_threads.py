@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info
 
 from steepest import Lasso, LinearClassifier, LinearRegressor, LogisticRegression, Ridge
 from steepest.protocols import Status
+from steepest.record.observers import observe
 
 MODELS: list[Any] = [
     (LogisticRegression, {}),
@@ -85,16 +86,23 @@ def test_a_process_forked_after_and_amid_fits() -> None:
         LinearClassifier("logistic", penalty="l1", solver="fista", tol=0.0, max_iter=None),
     ],
 )
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_the_best_parameters(model: Any) -> None:
     X, y = rows(20_000)
     X = X.copy()
     X[:, 1] += 1e3 * X[:, 0]  # slow
     small = type(model)(**{**model.get_params(), "max_iter": 1, "on_unconverged": "ignore"})
     null = small.fit(X[:200], y[:200] > 0.0).history_["objective"][0]  # and compiled
-    model = type(model)(**{**model.get_params(), "on_unconverged": "ignore"})
+    model = type(model)(**{**model.get_params(), "on_unconverged": "ignore", "max_time": 60.0})
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with contextlib.suppress(KeyboardInterrupt):  # a fit that has ended before
+    armed: list[bool] = []
+
+    def arm(row: dict[str, float], w: Any) -> None:
+        if not armed:  # validation is over
+            armed.append(True)
+            timer.start()
+
+    with contextlib.suppress(KeyboardInterrupt), observe(arm):  # a fit that has ended before
         model.fit(X, y > 0.0)
         timer.join()
     certificate = model.certificate_

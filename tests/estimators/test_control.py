@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -149,14 +148,6 @@ def test_an_interrupt_ends_all_classes(class_data: Any) -> None:
     assert model.certificate_.status is Status.INTERRUPTED
     assert model.coef_.shape == (4, 4)
     np.testing.assert_array_equal(model.coef_[1:], 0.0)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C as a terminal has it: a shell starts its background jobs with the signal ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
