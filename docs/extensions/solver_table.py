@@ -56,21 +56,21 @@ KINDS = (
 )
 
 
-def takes(name: str, loss: str, penalty: str) -> bool:
-    """Whether the solver accepts a problem of that kind."""
-    try:
-        choose(problem(loss, penalty), name)
-    except IncompatibleError:
-        return False
-    return True
+def chosen(name: str, loss: str, penalty: str) -> tuple[Any, str]:
+    """The solver for a problem of that kind, and on what terms: "yes", "no intercept", or None and a dash."""
+    for intercept, words in ((True, "yes"), (False, "no intercept")):
+        try:
+            return choose(problem(loss, penalty, intercept=intercept), name).solver, words
+        except IncompatibleError:
+            continue
+    return None, "–"
 
 
 def summary(name: str) -> str:
     """The first sentence of what the solver says about itself."""
     for _, loss, penalty in KINDS:
-        try:
-            solver = choose(problem(loss, penalty), name).solver
-        except IncompatibleError:
+        solver, _ = chosen(name, loss, penalty)
+        if solver is None:
             continue
         speaker = getattr(solver, "direction", solver)
         text = " ".join((type(speaker).__doc__ or "").split("\n\n")[0].split())
@@ -105,7 +105,7 @@ class SolverTable(Table):
     def rows(self) -> tuple[list[list[str]], str]:
         rows = [["solver", "what it does", *(kind for kind, _, _ in KINDS)]]
         for name in SOLVERS:
-            marks = ["yes" if takes(name, loss, penalty) else "–" for _, loss, penalty in KINDS]
+            marks = [chosen(name, loss, penalty)[1] for _, loss, penalty in KINDS]
             rows.append([f"``{name}``", summary(name), *marks])
         return rows, " ".join(["18", "40", *["8"] * len(KINDS)])
 
