@@ -49,7 +49,9 @@ def fake(monkeypatch):
         return events, {int(f.stem[4:]): np.load(f) for f in folder.glob("coef*.npy")}
 
     monkeypatch.setattr(race, "work", here)
-    options = argparse.Namespace(peers=["fake"], repeat=2, fits=2, within=2.0, cap=60.0, reference_seconds=60.0)
+    options = argparse.Namespace(
+        only="", peers=["fake"], repeat=2, fits=2, within=2.0, cap=60.0, reference_seconds=60.0
+    )
     return race.CellRace("small/logistic-l2", options)
 
 

@@ -46,7 +46,9 @@ class DualState:
 
 
 class DualCoordinateAscent:
-    """One round is one epoch (the first: three) and the duality gap after it.
+    """Stochastic dual coordinate ascent: one row and its multiplier at a time.
+
+    One round is one epoch (the first: three) and the duality gap after it.
 
     Parameters
     ----------
