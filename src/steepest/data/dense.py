@@ -16,8 +16,6 @@ from steepest.parallel import Pool, shard_bounds
 from steepest.protocols import AnyArray, FloatArray
 
 CACHE_BYTES = 1 << 18  # a block of rows that stays in the second-level cache between its two uses
-
-
 NARROW = 16  # columns up to which own kernels beat BLAS
 
 
@@ -205,10 +203,6 @@ class DenseSource:
     def square_norms(self) -> FloatArray:
         """|x_i|**2."""
         return row_norms(self)
-
-    def select_columns(self, columns: AnyArray) -> AnyArray:
-        """The columns as a Fortran-ordered array in the dtype of X, a copy."""
-        return np.asfortranarray(self.X[:, columns])
 
 
 def mirrored(upper: FloatArray) -> FloatArray:
