@@ -240,7 +240,7 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    from steepest.report.atomic import check_writable, write_text
+    from steepest.atomic import check_writable, write_text
     from steepest.report.words import count, seconds, verdict
 
     if report is not None:

@@ -16,6 +16,10 @@ class DataError(SteepestError, ValueError):
     """Data that cannot be read or used: names the file, line or argument."""
 
 
+class PersistenceError(DataError):
+    """A model file that cannot be written, read or trusted: names the file and the reason."""
+
+
 class InvalidParameterError(SteepestError, ValueError, TypeError):
     """A parameter outside its allowed values."""
 

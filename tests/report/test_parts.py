@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from steepest.atomic import check_writable, write_text
 from steepest.exceptions import DataError
 from steepest.protocols import Certificate, Status
-from steepest.report.atomic import check_writable, write_text
 from steepest.report.metrics import classification_scores, regression_scores
 from steepest.report.picture import diverging, png
 from steepest.report.words import number, seconds, verdict

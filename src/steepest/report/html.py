@@ -9,9 +9,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steepest.atomic import write_text
 from steepest.record.record import FitRecord
 from steepest.report import sections
-from steepest.report.atomic import write_text
 from steepest.report.metrics import Scores, score
 from steepest.report.style import CSS
 from steepest.report.words import metric, number, seconds, verdict

@@ -10,7 +10,7 @@ from steepest.exceptions import DataError
 
 
 def check_writable(path: Path) -> None:
-    """Fail now, before any work, where `write_text` could not put a file at ``path``."""
+    """Fail now, before any work, where `write_bytes` could not put a file at ``path``."""
     if path.is_dir():
         raise DataError(f"{path}: is a folder, a file name was expected; write for instance {path / 'report.html'}")
     if not path.parent.is_dir():
@@ -21,15 +21,15 @@ def check_writable(path: Path) -> None:
         raise DataError(f"{path}: the folder {path.parent} cannot be written to ({error.strerror})") from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 beside ``path`` and move it there in one step.
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` beside ``path`` and move it there in one step.
 
     Another process sees the old file or the new one, never a part; a failure leaves the old one untouched.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)
@@ -39,3 +39,8 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, like `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
