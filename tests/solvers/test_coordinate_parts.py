@@ -128,10 +128,10 @@ def test_corrected_matrices_converge(rng):
 
 
 def test_the_choice_of_the_model_follows_the_cost(rng):
-    assert coordinate._matrix_pays(as_source(np.zeros((100, 50))))
-    assert not coordinate._matrix_pays(as_source(np.zeros((4, coordinate.MATRIX_COLUMNS + 1))))
+    assert coordinate.matrix_pays(as_source(np.zeros((100, 50))))
+    assert not coordinate.matrix_pays(as_source(np.zeros((4, coordinate.MATRIX_COLUMNS + 1))))
     full = sp.csr_array(np.ones((10, 800)))
-    assert not coordinate._matrix_pays(as_source(full))
+    assert not coordinate.matrix_pays(as_source(full))
 
 
 def test_what_is_missing_is_said():

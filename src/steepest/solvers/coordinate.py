@@ -48,7 +48,7 @@ class ProximalNewton:
     def __init__(self, problem: Any, mode: str = "auto", careful: int = 0) -> None:
         self.problem = problem
         self.careful = careful
-        self.use_matrix = _matrix_pays(problem.source) if mode == "auto" else mode == "gram"
+        self.use_matrix = matrix_pays(problem.source) if mode == "auto" else mode == "gram"
         self._may_switch = mode == "auto" and problem.source.shape[1] <= MATRIX_COLUMNS
         self._columns: Any = None
         self._H: FloatArray | None = None
@@ -113,6 +113,13 @@ class ProximalNewton:
         H[np.arange(m), np.arange(m)] += problem.traits.l2 if rest is None else problem.traits.l2 + rest
         return H
 
+    def shift_ridge(self, change: float) -> None:
+        """The matrix of the same model with another l2."""
+        if self._H is not None and change:
+            m = self.problem.layout.n_weights
+            self._H[np.arange(m), np.arange(m)] += change
+        self._pending, self.careful = None, 0
+
     def _correct(self, at: Evaluation, new: Evaluation) -> None:
         """BFGS: the matrix that maps the step to the change of the gradient."""
         H = self._H
@@ -138,7 +145,7 @@ class SoftmaxNewton:
     def __init__(self, problem: Any, mode: str = "auto") -> None:
         self.problem = problem
         k = problem.layout.n_outputs
-        small = problem.layout.n_weights <= SOFTMAX_MATRIX and _matrix_pays(problem.source, 0.5 * k)
+        small = problem.layout.n_weights <= SOFTMAX_MATRIX and matrix_pays(problem.source, 0.5 * k)
         self.use_matrix = small if mode == "auto" else mode == "gram"
         self._columns: Any = None
 
@@ -220,7 +227,7 @@ def _accuracy(quadratic: bool) -> float:
     return 1e-8 if quadratic else 1e-3
 
 
-def _matrix_pays(source: Any, matrices: float = 1.0) -> bool:
+def matrix_pays(source: Any, matrices: float = 1.0) -> bool:
     """Whether Gram matrices cost less than the epochs over columns that they replace."""
     d = source.shape[1]
     if d > MATRIX_COLUMNS:
@@ -346,6 +353,23 @@ class CoordinateDescent:
         ):
             state.w = self._rough(problem, state.w, stride)
         return self._arrive(state, problem.evaluate(state.w), math.nan)
+
+    def restate(self, state: CoordinateState, at: Evaluation, l2_change: float) -> None:
+        """Go on from ``at`` after the strengths of the problem have changed; working set and matrices stay.
+
+        What was proven for the old strengths is dropped, and screening is done anew from the point and its slopes.
+        """
+        problem = state.problem
+        if state.restriction is not None and state.restriction.inner is not problem:
+            inner = state.restriction.inner
+            inner.penalty = problem.penalty
+            inner.traits = inner.traits._replace(l1=problem.traits.l1, l2=problem.traits.l2)
+        if isinstance(state.newton, ProximalNewton):
+            state.newton.shift_ridge(l2_change)
+        state.w, state.at, state.bound, state.lower = at.w, at, None, -math.inf
+        state.rounds, state.ratio, state.alive = 0, 0.0, None
+        if problem.layout.n_features > FEW_COLUMNS:
+            self._screen(state, at)
 
     def _rough(self, problem: Any, w: FloatArray, stride: int) -> FloatArray:
         """A start from a tenth of the rows: a round there costs a tenth."""

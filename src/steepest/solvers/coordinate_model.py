@@ -55,7 +55,7 @@ def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: i
         total += decrease
         if last + gained <= tol * total:
             break
-        gained, whole = _newton_on_support(H, l1, head, q)
+        gained, whole = newton_on_support(H, l1, head, q)
         total += gained
         gained = 0.0 if whole else gained
     if not free:
@@ -63,7 +63,7 @@ def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: i
     return np.concatenate([head, w[m:] - inverse @ (g[m:] + cross @ (head - w[:m]))])
 
 
-def _newton_on_support(H: FloatArray, l1: float, w: FloatArray, q: FloatArray) -> tuple[float, bool]:
+def newton_on_support(H: FloatArray, l1: float, w: FloatArray, q: FloatArray) -> tuple[float, bool]:
     """Newton steps on the nonzero weights, in place, until one changes no sign.
 
     A step that changes signs is projected on them where that keeps a tenth of its worth, else it goes as far as
