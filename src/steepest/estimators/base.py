@@ -162,6 +162,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     ) -> Solution:
         """Solves the jobs and sets every attribute but the coefficients."""
         solution = solve(X, jobs, control, time.perf_counter() - began)
+        self._record(solution, jobs, control, total, weighted)
+        return solution
+
+    def _record(self, solution: Solution, jobs: Sequence[Job], control: Control, total: float, weighted: bool) -> None:
+        """Sets the attributes that say what was minimised, what is proven and how it went."""
         first = jobs[0]
         self._objective = describe(
             first.loss,
@@ -185,7 +190,6 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             certificate=solution.certificate,
             history=solution.history,
         )
-        return solution
 
     def _split(self, solution: Solution, d: int, k: int, fit_intercept: bool) -> tuple[FloatArray, FloatArray]:
         """Coefficients (outputs, d) and intercepts (outputs,) of one vector job or of several scalar ones."""

@@ -244,7 +244,7 @@ def judged(
     The scores of a block of points are one product, and so are their gradients; in float64.
     """
     source, p, y, intercept = problem.source, problem.p, problem.y, problem.layout.intercept
-    n, d = source.shape
+    n = len(p)
     seen = _Seen(source, y, p, problem.loss, problem.penalty, intercept)
     points: list[Point] = []
     size = int(np.clip(BLOCK_BYTES // (8 * max(n, 1)), 1, 64))
