@@ -32,6 +32,8 @@ if _TYPE_CHECKING:
     from steepest.losses.registry import scalar_loss as scalar_loss
     from steepest.protocols import Certificate as Certificate
     from steepest.protocols import Status as Status
+    from steepest.transforms.scaler import Scaler as Scaler
+    from steepest.transforms.whitener import Whitener as Whitener
 
     __version__: str
 
@@ -45,7 +47,9 @@ _HOMES = {
     "LinearRegressor": "steepest.estimators",
     "LogisticRegression": "steepest.estimators",
     "Ridge": "steepest.estimators",
+    "Scaler": "steepest.transforms.scaler",
     "Status": "steepest.protocols",
+    "Whitener": "steepest.transforms.whitener",
     "check_loss": "steepest.losses.checks",
     "cross_entropy": "steepest.losses.divergences",
     "entropy": "steepest.losses.divergences",
@@ -60,29 +64,20 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]
 
 
-def _imported(home: str) -> _Any:
-    """The module; the garbage collector rests, as the half million objects that imports make are no garbage."""
-    import gc
-    from importlib import import_module
-
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        return import_module(home)
-    finally:
-        if running:
-            gc.enable()
-
-
 def __getattr__(name: str) -> _Any:
     if name == "__version__":
         from importlib.metadata import version
 
         value: _Any = version("steepest")
     elif name in _HOMES:
+        from importlib import import_module
+
+        from steepest.collector import resting
+
         home = _HOMES[name]
-        module = _imported(home)
-        value = module if home == f"{__name__}.{name}" else getattr(module, name)
+        with resting():  # asking the module for the name may import more
+            module = import_module(home)
+            value = module if home == f"{__name__}.{name}" else getattr(module, name)
     else:
         raise AttributeError(
             f"module {__name__!r} has no attribute {name!r}; public names: {', '.join(sorted(_HOMES))}"
