@@ -243,3 +243,24 @@ def test_without_a_place_to_write_everything_runs_uncached(process, tmp_path):
     out = process(code, NUMBA_CACHE_DIR=str(blocked / "under"))
     assert out["misses"] == 0
     assert out["numbers"] == [-0.5, 0.5]
+
+
+def test_loading_machine_code_does_not_load_the_compiler(process):
+    """The first fit of a second process: Numba's typing of NumPy takes longer to load than everything else."""
+    code = """
+    numbers = run(Logistic())
+    report(numbers=numbers, compiler="numba.np.arraymath" in sys.modules)
+    """
+    first, second = process(code), process(code)
+    assert first["compiler"]
+    assert second == {"misses": 0, "numbers": first["numbers"], "compiler": False}
+
+
+def test_after_loading_machine_code_new_types_still_compile(process):
+    out = process("report(numbers=run(Logistic()))")
+    mixed = process("""
+    numbers = [run(Logistic()), run(Hinge(), z=(0.5, 0.5), y=(1.0, 1.0))]
+    report(numbers=numbers)
+    """)
+    assert out["misses"] == mixed["misses"] == 1
+    assert mixed["numbers"] == [out["numbers"], [-1.0, -1.0]]

@@ -19,7 +19,6 @@ that meet one run through an uncached twin.
 from __future__ import annotations
 
 import functools
-import gc
 import hashlib
 import inspect
 import os
@@ -35,8 +34,11 @@ import numba
 import numpy as np
 from numba.core import event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime import rtsys
 from numba.core.types import NamedTuple, NamedUniTuple
 from numba.extending import overload
+
+from steepest.collector import resting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,6 +113,13 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
 
     _impl_class = _CacheImpl
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        # Numba's own would first load all that compiling needs, its typing of the whole of NumPy: 0.15 s of a
+        # first fit.  Machine code needs the runtime of arrays alone; a miss compiles, which loads the rest.
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         # As text: an index that holds a class can only be read where its module can be imported, so one user's
         # loss would stop every kernel of every other program.
@@ -130,6 +139,8 @@ def _class_stamp(arg: Any) -> str | None:
 @functools.cache
 def cacheable(cls: type) -> bool:
     """Whether another process can import ``cls`` under its name and so find the compiled code again."""
+    if cls.__module__.startswith("steepest.") and "<locals>" not in cls.__qualname__:
+        return True  # looking for its source takes milliseconds
     if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
         return False
     module = sys.modules.get(cls.__module__)
@@ -150,17 +161,6 @@ def _classes(value: tuple[Any, ...]) -> list[type]:
     return [type(value), *(type(part) for part in value if isinstance(part, tuple))]
 
 
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
-
-
 class Kernel:
     """A compiled function with a cached and an uncached dispatcher over one Python source."""
 
@@ -178,7 +178,7 @@ class Kernel:
         dispatcher = self._dispatchers.get(classes)
         if dispatcher is None:
             dispatcher = self._dispatchers.setdefault(classes, self._dispatcher(classes))
-            with _collector_resting():  # compiling and loading make objects that stay
+            with resting():  # compiling and loading make objects that stay
                 return dispatcher(*args)
         return dispatcher(*args)
 

@@ -35,7 +35,10 @@ def __getattr__(name: str) -> _Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; estimators: {', '.join(sorted(_HOMES))}")
     from importlib import import_module
 
-    value = getattr(import_module(_HOMES[name]), name)
+    from steepest.collector import resting
+
+    with resting():
+        value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 
