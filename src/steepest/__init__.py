@@ -23,7 +23,9 @@ if _TYPE_CHECKING:
     from steepest.estimators import LinearRegression as LinearRegression
     from steepest.estimators import LinearRegressor as LinearRegressor
     from steepest.estimators import LogisticRegression as LogisticRegression
+    from steepest.estimators import RegularizationPath as RegularizationPath
     from steepest.estimators import Ridge as Ridge
+    from steepest.estimators import regularization_path as regularization_path
     from steepest.losses.checks import check_loss as check_loss
     from steepest.losses.divergences import cross_entropy as cross_entropy
     from steepest.losses.divergences import entropy as entropy
@@ -46,6 +48,7 @@ _HOMES = {
     "LinearRegression": "steepest.estimators",
     "LinearRegressor": "steepest.estimators",
     "LogisticRegression": "steepest.estimators",
+    "RegularizationPath": "steepest.estimators",
     "Ridge": "steepest.estimators",
     "Scaler": "steepest.transforms.scaler",
     "Status": "steepest.protocols",
@@ -58,6 +61,7 @@ _HOMES = {
     "kl_divergence": "steepest.losses.divergences",
     "losses": "steepest.losses",
     "penalties": "steepest.penalties",
+    "regularization_path": "steepest.estimators",
     "scalar_loss": "steepest.losses.registry",
 }
 

@@ -12,6 +12,8 @@ if _TYPE_CHECKING:
     from steepest.estimators.least_squares import LinearRegression as LinearRegression
     from steepest.estimators.least_squares import Ridge as Ridge
     from steepest.estimators.logistic import LogisticRegression as LogisticRegression
+    from steepest.estimators.path import RegularizationPath as RegularizationPath
+    from steepest.estimators.path import regularization_path as regularization_path
     from steepest.estimators.sparse_regression import ElasticNet as ElasticNet
     from steepest.estimators.sparse_regression import Lasso as Lasso
     from steepest.estimators.warnings import ConvergenceWarning as ConvergenceWarning
@@ -24,7 +26,9 @@ _HOMES = {
     "LinearRegression": "steepest.estimators.least_squares",
     "LinearRegressor": "steepest.estimators.general",
     "LogisticRegression": "steepest.estimators.logistic",
+    "RegularizationPath": "steepest.estimators.path",
     "Ridge": "steepest.estimators.least_squares",
+    "regularization_path": "steepest.estimators.path",
 }
 
 __all__ = [*_HOMES]

@@ -212,6 +212,8 @@ def follow(
         began, passes = time.perf_counter(), float(problem.passes)
         set_penalty(problem, penalty)
         now = (penalty.l1 > 0.0, penalty.l2 > 0.0)
+        if w is None and now[0]:
+            w = intercepts_alone(problem)
         if now != kind or carried is None:  # another kind of problem may ask for another solver
             kind = now
             warm = w is not None and bool(np.any(w))
@@ -253,6 +255,16 @@ def follow(
         if outcome.certificate.status is Status.INTERRUPTED:
             break
     return points, plan
+
+
+def intercepts_alone(problem: Any) -> FloatArray | None:
+    """The best point without weights, O(n k): at the strongest l1 penalty the solution itself, to the last bit."""
+    n, k = problem.source.shape[0], problem.layout.n_outputs
+    if not problem.layout.intercept or not (k > 1 or problem.traits.has_curvature):
+        return None
+    w = problem.start()
+    w[-k:] = problem.best_shift(np.zeros(n) if k == 1 else np.zeros((n, k)))[0]
+    return w  # type: ignore[no-any-return]
 
 
 def _lasting(problem: Any, solver: str) -> str:
