@@ -210,6 +210,7 @@ class Status(StrEnum):
 
     CERTIFIED = "certified"  # the bound is proven and at most tol
     APPROXIMATE = "approximate"  # a bound is known, nothing was asked of it or it cannot be proven
+    STOPPED_EARLY = "stopped_early"  # validation rows chose an earlier point, as was asked; not the optimum
     STALLED = "stalled"  # no further progress possible, bound above tol
     BUDGET = "budget"  # max_iter or max_time
     INTERRUPTED = "interrupted"  # Ctrl-C or an observer
@@ -278,4 +279,6 @@ HISTORY_COLUMNS: Sequence[str] = (
     "relative_gap",
     "gradient_norm",
     "step",
+    "validation_loss",
+    "validation_score",
 )

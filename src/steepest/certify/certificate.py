@@ -37,7 +37,7 @@ from steepest.certify.words import ended, measured
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 
-_KEPT = (Status.BUDGET, Status.STALLED, Status.INTERRUPTED, Status.DIVERGED)
+_KEPT = (Status.STOPPED_EARLY, Status.BUDGET, Status.STALLED, Status.INTERRUPTED, Status.DIVERGED)
 _LOOSE = 1e3  # times tol: a gap that more rounds will close
 _CHEAP = 5e7  # multiply-adds of a Hessian beside a gap that missed, while the solver can still go on
 

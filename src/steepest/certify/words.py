@@ -15,6 +15,7 @@ NAMES = {
     "none": "the bound",
 }
 _ENDED = {
+    Status.STOPPED_EARLY: "the validation rows chose this point",
     Status.BUDGET: "the budget was used up",
     Status.STALLED: "no further progress was possible",
     Status.INTERRUPTED: "the run was interrupted",

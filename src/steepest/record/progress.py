@@ -79,8 +79,13 @@ class Progress:
 
     def _line(self, row: dict[str, float]) -> str:
         gap = f"  gap {row['relative_gap']:.2e}" if math.isfinite(row["relative_gap"]) else ""
+        held = "".join(
+            f"  {name.replace('_', ' ')} {row[name]:.6g}"
+            for name in ("validation_loss", "validation_score")
+            if math.isfinite(row.get(name, math.nan))
+        )
         return (
-            f"{self.title}: round {row['iteration']:.0f}  objective {row['objective']:.8g}{gap}"
+            f"{self.title}: round {row['iteration']:.0f}  objective {row['objective']:.8g}{gap}{held}"
             f"  gradient {row['gradient_norm']:.2e}  passes {row['passes']:.1f}  {row['seconds']:.1f} s"
         )
 

@@ -16,6 +16,7 @@ _KINDS = {
     "none": "no certificate",
 }
 _STOPPED = {
+    Status.STOPPED_EARLY: "The validation rows chose an earlier point than the optimum.",
     Status.APPROXIMATE: "The solver ended before the bound was proven.",
     Status.STALLED: "The solver could make no further progress.",
     Status.BUDGET: "The budget of iterations or time was used up.",
@@ -102,6 +103,8 @@ def verdict(certificate: Certificate) -> Verdict:
         headline = "Certified"
     elif certificate.status == Status.ILL_POSED:
         headline = "No minimiser"
+    elif certificate.status == Status.STOPPED_EARLY:
+        headline = "Stopped early"
     else:
         headline = "Not certified"
     reason = "" if passed else (_sentence(certificate.reason) or _STOPPED.get(certificate.status, ""))

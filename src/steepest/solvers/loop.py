@@ -2,7 +2,8 @@
 
 A solver proposes points and never judges them.  The loop stops it when a cheap bound says that the target
 is met, and then has the certificate recomputed from the parameters alone.  If that certificate misses the
-target, which rounding or an intercept can cause, the target is tightened and the same solver goes on.
+target, which rounding or an intercept can cause, the target is tightened and the same solver goes on.  Held-out rows may
+end a run too, and choose which of its rounds is the result; no solver sees them.
 """
 
 from __future__ import annotations
@@ -18,17 +19,22 @@ import numpy as np
 from steepest.certify.bounds import FLOOR, quick_bound
 from steepest.protocols import Bound, Certificate, Evaluation, FloatArray, Observer, Status
 from steepest.record.history import History
+from steepest.record.validation import Monitor
 
 RETRIES = 8  # times that the target is tightened when the certificate misses it
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to stop: proven relative suboptimality, rounds, seconds (None: no limit)."""
+    """When to stop: proven relative suboptimality, rounds, seconds (None: no limit).
+
+    ``compiling()`` reads a clock of seconds spent compiling, which ``max_time`` does not count.
+    """
 
     tol: float = 1e-4
     max_iter: int | None = None
     max_time: float | None = None
+    compiling: Callable[[], float] | None = None
 
 
 @dataclass(slots=True)
@@ -41,14 +47,18 @@ class Outcome:
     iterations: int
     seconds: dict[str, float]
     notes: list[str] = field(default_factory=list)
+    dual: FloatArray | None = None  # the last dual point that the solver proposed
 
 
 class _Watch:
     """Best iterate, history, observers and the clock of one run."""
 
-    def __init__(self, problem: Any, limits: Limits, observers: Sequence[Observer]) -> None:
-        self.problem, self.limits, self.observers = problem, limits, observers
+    def __init__(self, problem: Any, limits: Limits, observers: Sequence[Observer], monitor: Monitor | None) -> None:
+        self.problem, self.limits, self.observers, self.monitor = problem, limits, observers, monitor
         self.began = time.perf_counter()
+        self.compiled = limits.compiling() if limits.compiling is not None else 0.0
+        self.best_round = -1
+        self.spent = False  # the patience of the monitor
         self.history = History()
         self.best: Evaluation | None = None
         self.best_bound: Bound | None = None
@@ -62,7 +72,7 @@ class _Watch:
     def see(self, at: Evaluation, bound: Bound, step: float, dual: FloatArray | None = None) -> bool:
         """Record a round; True where an observer asks to stop."""
         if self.best is None or at.value <= self.best.value or not math.isfinite(self.best.value):
-            self.best, self.best_bound = at, bound
+            self.best, self.best_bound, self.best_round = at, bound, len(self.history)
         if dual is not None:
             self.dual = dual
         norm = math.sqrt(max(self.problem.inner(at.gradient, at.gradient), 0.0))
@@ -75,7 +85,12 @@ class _Watch:
             "relative_gap": bound.relative if bound.bounds == "suboptimality" else math.nan,
             "gradient_norm": norm,
             "step": step,
+            "validation_loss": math.nan,
+            "validation_score": math.nan,
         }
+        if self.monitor is not None:
+            self.spent = self.monitor.see(self.problem.weights(at.w))
+            row.update(self.monitor.row)
         self.history.append(**row)
         asked = False
         for observer in self.observers:
@@ -89,8 +104,10 @@ class _Watch:
         limits = self.limits
         if limits.max_iter is not None and self.iterations >= limits.max_iter:
             return f"max_iter={limits.max_iter} reached"
-        if limits.max_time is not None and self.elapsed() >= limits.max_time:
-            return f"max_time={limits.max_time:g} s reached"
+        if limits.max_time is not None:
+            compiled = limits.compiling() - self.compiled if limits.compiling is not None else 0.0
+            if self.elapsed() - compiled >= limits.max_time:
+                return f"max_time={limits.max_time:g} s reached"
         return None
 
 
@@ -104,6 +121,7 @@ def run(
     null_value: float,
     observers: Sequence[Observer] = (),
     info: dict[str, Any] | None = None,
+    monitor: Monitor | None = None,
 ) -> Outcome:
     """Minimise ``problem`` from ``w`` and certify what came of it.
 
@@ -122,12 +140,14 @@ def run(
     observers : sequence of Observer
     info : dict, optional
         What observers are told at the beginning.
+    monitor : Monitor, optional
+        Held-out rows.  With patience, the result is the round that was best on them, whatever ended the run.
 
     Returns
     -------
     Outcome
     """
-    watch = _Watch(problem, limits, observers)
+    watch = _Watch(problem, limits, observers, monitor)
     floor = FLOOR * abs(null_value)
     for observer in observers:
         observer.begin(dict(info or {}, tol=limits.tol, max_iter=limits.max_iter, max_time=limits.max_time))
@@ -140,6 +160,8 @@ def run(
         watch_ended = _advance(solver, state, watch, target, floor, first=True)
         for attempt in range(RETRIES + 1):
             status, reason = watch_ended
+            if status is Status.STOPPED_EARLY:
+                break
             final, certificate, spent = _certified(watch, problem, certify, status, reason)
             certify_seconds += spent
             if certificate.passed or status is not Status.CERTIFIED:
@@ -154,19 +176,72 @@ def run(
         status, reason = Status.INTERRUPTED, "interrupted; the best iterate so far is kept"
         final, certificate, spent = _certified(watch, problem, certify, status, reason, fallback=w)
         certify_seconds += spent
+    if monitor is not None and monitor.selects and (certificate is None or monitor.best_round != watch.best_round):
+        final, certificate, spent = _selected(watch, monitor, certify, status, reason)
+        certify_seconds += spent
     assert certificate is not None
     for observer in observers:
         observer.end(certificate)
-    total = watch.elapsed()
-    notes = watch.notes + list(getattr(solver, "notes", []))
-    return Outcome(
-        final,
-        certificate,
-        watch.history,
-        watch.iterations,
-        {"solve": total - certify_seconds, "certify": certify_seconds},
-        notes,
-    )
+    return _outcome(watch, final, certificate, certify_seconds, list(getattr(solver, "notes", [])))
+
+
+def accept(
+    problem: Any,
+    w: FloatArray,
+    certificate: Certificate,
+    *,
+    limits: Limits,
+    observers: Sequence[Observer] = (),
+    info: dict[str, Any] | None = None,
+    monitor: Monitor | None = None,
+) -> Outcome:
+    """The outcome of a start that is certified as it is: one row of history, no solver.
+
+    Parameters
+    ----------
+    problem, limits, observers, info, monitor
+        As for `run`.
+    w : array of shape (problem.size,)
+    certificate : Certificate
+        That of w.
+    """
+    watch = _Watch(problem, limits, observers, monitor)
+    for observer in observers:
+        observer.begin(dict(info or {}, tol=limits.tol, max_iter=limits.max_iter, max_time=limits.max_time))
+    c = certificate
+    bound = Bound(c.kind, c.value, c.relative, c.bounds, c.primal, c.dual)
+    none = np.empty(0)
+    watch.see(Evaluation(w, c.primal, math.nan, np.full(1, math.nan), none, none), bound, math.nan)
+    for observer in observers:
+        observer.end(certificate)
+    return _outcome(watch, w, certificate, 0.0, ["the given start is certified as it is: no solver was started"])
+
+
+def _outcome(
+    watch: _Watch, w: FloatArray, certificate: Certificate, certify_seconds: float, notes: list[str]
+) -> Outcome:
+    seconds = {"solve": watch.elapsed() - certify_seconds, "certify": certify_seconds}
+    if watch.monitor is not None:
+        seconds["solve"] -= watch.monitor.seconds
+        seconds["monitor"] = watch.monitor.seconds
+    return Outcome(w, certificate, watch.history, watch.iterations, seconds, watch.notes + notes, watch.dual)
+
+
+def _selected(
+    watch: _Watch,
+    monitor: Monitor,
+    certify: Callable[[FloatArray, Status, str, FloatArray | None], Certificate],
+    status: Status,
+    reason: str,
+) -> tuple[FloatArray, Certificate, float]:
+    """The round that held-out rows chose.  A run that a limit ended keeps that status: patience was not spent."""
+    began = time.perf_counter()
+    weights = monitor.weights
+    assert weights is not None
+    own = status in (Status.CERTIFIED, Status.STALLED, Status.STOPPED_EARLY)
+    said = monitor.reason() if own else f"{reason}; {monitor.reason()}"
+    certificate = certify(weights, Status.STOPPED_EARLY if own else status, said, watch.dual)
+    return weights, certificate, time.perf_counter() - began
 
 
 def _certified(
@@ -214,6 +289,8 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
             return Status.CERTIFIED, "the solver reports a solution"
         if asked:
             return Status.INTERRUPTED, "an observer asked to stop"
+        if watch.spent:
+            return Status.STOPPED_EARLY, "the validation rows got no better"
         if round_.exhausted:
             return Status.STALLED, round_.note or "no step decreases the objective beyond rounding"
         grew = at.value > 1e3 * abs(before) + 1e3 * abs(floor / FLOOR)
