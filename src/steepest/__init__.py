@@ -32,8 +32,11 @@ if _TYPE_CHECKING:
     from steepest.losses.divergences import kl_divergence as kl_divergence
     from steepest.losses.registry import get_loss as get_loss
     from steepest.losses.registry import scalar_loss as scalar_loss
+    from steepest.persistence.store import load as load
+    from steepest.persistence.store import save as save
     from steepest.protocols import Certificate as Certificate
     from steepest.protocols import Status as Status
+    from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.transforms.scaler import Scaler as Scaler
     from steepest.transforms.whitener import Whitener as Whitener
 
@@ -52,6 +55,7 @@ _HOMES = {
     "Ridge": "steepest.estimators",
     "Scaler": "steepest.transforms.scaler",
     "Status": "steepest.protocols",
+    "TableEncoder": "steepest.transforms.encoding",
     "Whitener": "steepest.transforms.whitener",
     "check_loss": "steepest.losses.checks",
     "cross_entropy": "steepest.losses.divergences",
@@ -59,9 +63,11 @@ _HOMES = {
     "exceptions": "steepest.exceptions",
     "get_loss": "steepest.losses.registry",
     "kl_divergence": "steepest.losses.divergences",
+    "load": "steepest.persistence.store",
     "losses": "steepest.losses",
     "penalties": "steepest.penalties",
     "regularization_path": "steepest.estimators",
+    "save": "steepest.persistence.store",
     "scalar_loss": "steepest.losses.registry",
 }
 

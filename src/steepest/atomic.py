@@ -9,10 +9,10 @@ from pathlib import Path
 from steepest.exceptions import DataError
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, example: str = "report.html") -> None:
     """Fail now, before any work, where `write_bytes` could not put a file at ``path``."""
     if path.is_dir():
-        raise DataError(f"{path}: is a folder, a file name was expected; write for instance {path / 'report.html'}")
+        raise DataError(f"{path}: is a folder, a file name was expected; write for instance {path / example}")
     if not path.parent.is_dir():
         raise DataError(f"{path}: the folder {path.parent} does not exist; create it first")
     try:

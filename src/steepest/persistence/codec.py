@@ -1,0 +1,202 @@
+"""Values of steepest as plain dictionaries, numbers, text and arrays, and back.
+
+A file holds estimators and plain values only; certificates, records, histories, losses, penalties and other
+dataclasses of this package are written as *tagged* dictionaries with their fields by name.  So a file does not
+depend on how these classes are laid out in memory, and none of them has to be trusted: only this module makes them,
+from checked fields.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from steepest import penalties
+from steepest.exceptions import PersistenceError
+from steepest.losses.registry import SCALAR_LOSSES, VECTOR_LOSSES, get_loss
+from steepest.persistence.policy import is_own, name_of
+from steepest.protocols import HISTORY_COLUMNS, Certificate, Status
+from steepest.record.history import History
+from steepest.record.record import FitRecord
+
+TAG = "steepest:value"
+_PENALTIES = {kind.__name__: kind for kind in (penalties.NoPenalty, penalties.L1, penalties.L2, penalties.ElasticNet)}
+#: What belongs to a session and not to a model: callbacks, and the context that scikit-learn gives them.
+_TRANSIENT = ("_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx")
+
+
+def _own_losses() -> dict[str, Any]:
+    get_loss("squared")  # fills the tables
+    found = {**SCALAR_LOSSES, **VECTOR_LOSSES}
+    return {name: kind for name, kind in found.items() if kind.__module__.startswith("steepest.losses.")}
+
+
+class Encoder:
+    """Rewrites an object; what needs no change is passed on as it is, and the original is never touched.
+
+    Objects that occur twice are rewritten once, so sharing survives.
+    """
+
+    def __init__(self) -> None:
+        self._done: dict[int, Any] = {}
+        self._alive: list[Any] = []  # an id is only unique while its object lives
+        self._losses = {kind: name for name, kind in _own_losses().items()}
+
+    def __call__(self, value: Any) -> Any:
+        """The plain form of ``value``."""
+        key = id(value)
+        if key not in self._done:
+            self._alive.append(value)
+            self._done[key] = self._plain(value)
+        return self._done[key]
+
+    def _plain(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is Certificate or kind is FitRecord:
+            named = {field.name: self(getattr(value, field.name)) for field in fields(value)}
+            if kind is Certificate:
+                named["status"] = str(value.status)
+            return {TAG: kind.__name__, "fields": named}
+        if is_dataclass(kind) and is_own(name_of(kind)):
+            named = {field.name: self(getattr(value, field.name)) for field in fields(value) if field.init}
+            return {TAG: "dataclass", "type": name_of(kind), "fields": named}
+        if kind is History:
+            columns = list(HISTORY_COLUMNS)
+            rows = np.array([value[name] for name in columns]).T if len(value) else np.empty((0, len(columns)))
+            return {TAG: "History", "columns": columns, "rows": np.ascontiguousarray(rows)}
+        if kind in self._losses:
+            return {TAG: "loss", "name": self._losses[kind], "fields": [self(item) for item in value]}
+        if kind in _PENALTIES.values():
+            return {TAG: "penalty", "name": kind.__name__, "fields": [self(item) for item in value]}
+        if isinstance(value, type) and value in self._losses:
+            return {TAG: "loss_class", "name": self._losses[value]}
+        if kind is Status:
+            return {TAG: "status", "name": str(value)}
+        if kind is dict:
+            return self._dict(value)
+        if kind is list or kind is tuple:
+            made = [self(item) for item in value]
+            return value if all(a is b for a, b in zip(made, value, strict=True)) else kind(made)
+        if hasattr(value, "get_params") and hasattr(value, "__dict__") and not isinstance(value, type):
+            return self._estimator(value)
+        return value
+
+    def _dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
+        if any(not isinstance(key, str) for key in value):  # JSON would make text of the keys
+            return {TAG: "dict", "keys": [self(key) for key in value], "values": [self(v) for v in value.values()]}
+        made = {key: self(item) for key, item in value.items()}
+        return value if all(made[key] is value[key] for key in value) else made
+
+    def _estimator(self, value: Any) -> Any:
+        before = value.__dict__
+        after = {key: self(item) for key, item in before.items() if key not in _TRANSIENT}
+        if len(after) == len(before) and all(after[key] is before[key] for key in before):
+            return value
+        twin = object.__new__(type(value))
+        twin.__dict__.update(after)
+        return twin
+
+
+class Decoder:
+    """Turns tagged dictionaries back into values, in place in the estimators that hold them."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, Any] = {}
+        self._alive: list[Any] = []
+        self._makers: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "Certificate": self._certificate,
+            "FitRecord": self._record,
+            "History": self._history,
+            "dataclass": self._dataclass,
+            "loss": self._loss,
+            "loss_class": lambda item: _own_losses()[item["name"]],
+            "penalty": lambda item: _PENALTIES[item["name"]](*map(self, item["fields"])),
+            "status": lambda item: Status(item["name"]),
+            "dict": lambda item: dict(zip(map(self, item["keys"]), map(self, item["values"]), strict=True)),
+        }
+
+    def __call__(self, value: Any) -> Any:
+        """The value that a plain form stands for."""
+        key = id(value)
+        if key not in self._done:
+            self._alive.append(value)
+            self._done[key] = value  # an object that holds itself is passed on
+            self._done[key] = self._value(value)
+        return self._done[key]
+
+    def _value(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is dict:
+            if TAG in value:
+                return self._tagged(value)
+            made = {key: self(item) for key, item in value.items()}
+            return value if all(made[key] is value[key] for key in value) else made
+        if kind is list or kind is tuple:
+            items = [self(item) for item in value]
+            return value if all(a is b for a, b in zip(items, value, strict=True)) else kind(items)
+        if hasattr(value, "get_params") and hasattr(value, "__dict__") and not isinstance(value, type):
+            for key, item in list(value.__dict__.items()):
+                made = self(item)
+                if made is not item:
+                    value.__dict__[key] = made
+        return value
+
+    def _tagged(self, value: dict[str, Any]) -> Any:
+        tag = value[TAG]
+        if not isinstance(tag, str) or tag not in self._makers:
+            raise PersistenceError(f"it holds a value of an unknown kind {tag!r}, known are {sorted(self._makers)}")
+        try:
+            return self._makers[tag](value)
+        except PersistenceError:
+            raise
+        except Exception as error:
+            raise PersistenceError(f"a value of kind '{tag}' in it is damaged ({error!r})") from error
+
+    def _fields(self, kind: type, item: dict[str, Any]) -> dict[str, Any]:
+        """Fields by name: those of a later version are left out, those of an earlier one take their defaults."""
+        given = item["fields"]
+        out = {}
+        for field in fields(kind):
+            if not field.init:
+                continue
+            if field.name in given:
+                out[field.name] = self(given[field.name])
+            elif field.default is MISSING and field.default_factory is MISSING:
+                raise PersistenceError(f"the field '{field.name}' of its {kind.__name__} is missing")
+        return out
+
+    def _certificate(self, item: dict[str, Any]) -> Certificate:
+        named = self._fields(Certificate, item)
+        named["status"] = Status(named["status"])
+        return Certificate(**named)
+
+    def _record(self, item: dict[str, Any]) -> FitRecord:
+        return FitRecord(**self._fields(FitRecord, item))
+
+    def _dataclass(self, item: dict[str, Any]) -> Any:
+        module, _, name = str(item["type"]).rpartition(".")
+        kind = getattr(importlib.import_module(module), name) if is_own(str(item["type"])) else None
+        if not (isinstance(kind, type) and is_dataclass(kind)):
+            raise PersistenceError(f"it holds a value of the unknown kind {item['type']!r}; upgrade steepest")
+        return kind(**self._fields(kind, item))
+
+    def _history(self, item: dict[str, Any]) -> History:
+        rows = np.asarray(item["rows"], dtype=np.float64)
+        columns = list(item["columns"])
+        if rows.ndim != 2 or rows.shape[1] != len(columns):
+            raise PersistenceError(f"its history has {rows.shape} numbers for {len(columns)} columns")
+        history = History()
+        known = [(i, name) for i, name in enumerate(columns) if name in HISTORY_COLUMNS]
+        for row in rows.tolist():
+            history.append(**{name: row[i] for i, name in known})
+        return history
+
+    def _loss(self, item: dict[str, Any]) -> Any:
+        losses = _own_losses()
+        if item["name"] not in losses:
+            raise PersistenceError(f"it needs the loss '{item['name']}', which this version does not have")
+        return losses[item["name"]](*map(self, item["fields"]))

@@ -1,0 +1,232 @@
+"""What comes back from a file is what went in: predictions bit for bit, the proof, the history, the settings."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from foreign_code import Doubled, TiltedSquare
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+import steepest
+from steepest.exceptions import PersistenceError
+from steepest.losses import Huber, Quantile, SquaredHinge
+from steepest.penalties import L2, ElasticNet
+from steepest.persistence import describe, load, save
+from steepest.protocols import Status
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 4))
+Y = X @ np.array([1.0, -2.0, 0.0, 0.5]) + 0.1 * RNG.normal(size=60)
+COUNTS = RNG.poisson(np.exp(0.3 * X[:, 0])).astype(float)
+TWO = Y > 0
+THREE = np.array(["low", "middle", "high"])[np.digitize(Y, [-1.0, 1.0])]
+
+CASES = {
+    "ridge": (steepest.Ridge(alpha=0.3), X, Y),
+    "ridge many targets": (steepest.Ridge(), X, np.c_[Y, 2 * Y + X[:, 0]]),
+    "least squares": (steepest.LinearRegression(), X, Y),
+    "lasso": (steepest.Lasso(alpha=0.1), X, Y),
+    "elastic net, rows": (steepest.ElasticNet(alpha=0.1), sp.csr_array(X), Y),
+    "logistic, booleans": (steepest.LogisticRegression(class_weight={True: 2.0, False: 1.0}), X, TWO),
+    "logistic, names": (steepest.LogisticRegression(C=0.5), X, THREE),
+    "logistic, float32": (steepest.LogisticRegression(), X.astype(np.float32), TWO.astype(np.int8)),
+    "logistic, a seed": (steepest.LogisticRegression(random_state=3), X, TWO),
+    "classifier, one-vs-rest": (steepest.LinearClassifier(SquaredHinge(), alpha=0.01), X, THREE),
+    "classifier, a class": (steepest.LinearClassifier(SquaredHinge, alpha=0.01), X, TWO),
+    "regressor, values": (steepest.LinearRegressor(Huber(0.5), penalty=ElasticNet(0.1, 0.2)), X, Y),
+    "regressor, quantile": (steepest.LinearRegressor(Quantile(0.9), penalty=L2(0.1), on_unconverged="ignore"), X, Y),
+    "regressor, counts": (steepest.LinearRegressor("poisson", alpha=0.1), X, COUNTS),
+    "not certified": (steepest.LinearRegressor(alpha=0.0, max_iter=0, on_unconverged="ignore"), X, Y),
+    "options": (steepest.LinearClassifier(solver="gradient_descent", solver_options={"line_search": "1/L"}), X, TWO),
+}
+
+
+def outputs(model, data):
+    names = ("predict", "decision_function", "predict_proba")
+    return [getattr(model, name)(data) for name in names if hasattr(model, name)]
+
+
+def same(a, b):
+    return len(a) == len(b) and all(
+        np.asarray(u).tobytes() == np.asarray(v).tobytes() and u.dtype == v.dtype for u, v in zip(a, b, strict=True)
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_estimator(case, tmp_path):
+    estimator, data, target = CASES[case]
+    model = estimator.fit(data, target)
+    before = repr(model.__dict__)
+    again = load(save(model, tmp_path / "model.skops"))
+    assert type(again) is type(model)
+    assert same(outputs(model, data), outputs(again, data))
+    assert repr(again.get_params()) == repr(model.get_params())
+    assert repr(again.certificate_) == repr(model.certificate_)
+    assert type(again.certificate_.status) is Status
+    assert again.objective_ == model.objective_
+    assert again.fit_record_.to_json() == model.fit_record_.to_json()
+    for column, values in model.history_.to_dict().items():
+        np.testing.assert_array_equal(again.history_[column], values)
+    assert again.fit_record_.certificate is again.certificate_
+    assert again.fit_record_.history is again.history_
+    assert repr(model.__dict__) == before, "saving must not touch the model"
+
+
+@pytest.mark.parametrize("case", ["ridge", "logistic, names", "regressor, values"])
+def test_the_model_lives_on(case, tmp_path):
+    estimator, data, target = CASES[case]
+    again = load(save(estimator.fit(data, target), tmp_path / "model.skops"))
+    expected = again.coef_.copy()
+    again.coef_ *= 2.0
+    again.coef_ /= 2.0
+    np.testing.assert_array_equal(again.coef_, expected)
+    again.fit(data, target)
+    np.testing.assert_array_equal(again.coef_, expected)
+    save(again, tmp_path / "second.skops")
+
+
+def test_no_pickle_is_used(tmp_path, monkeypatch):
+    model = steepest.LogisticRegression().fit(X, THREE)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a pickle was made or read")
+
+    for name in ("dump", "dumps", "load", "loads", "Pickler", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    again = load(save(model, tmp_path / "model.skops"))
+    assert same(outputs(model, X), outputs(again, X))
+
+
+def test_a_table_with_its_encoders(tmp_path):
+    frame = pd.DataFrame({"size": X[:, 0], "age": X[:, 1], "town": np.where(X[:, 2] > 0, "Ulm", "Bonn")})
+    frame.loc[3, "age"] = np.nan
+    columns = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["size", "age"]),
+            ("words", OneHotEncoder(handle_unknown="ignore"), ["town"]),
+        ]
+    )
+    model = make_pipeline(columns, steepest.LogisticRegression()).fit(frame, THREE)
+    path = save(model, tmp_path / "model.skops")
+    again = load(path)
+    assert same(outputs(model, frame), outputs(again, frame))
+    assert list(again[:-1].get_feature_names_out()) == list(model[:-1].get_feature_names_out())
+    told = describe(path)
+    assert told["steps"] == [
+        ["columntransformer", "ColumnTransformer"],
+        ["logisticregression", "LogisticRegression"],
+    ]
+    assert told["expects"] == {"n_features": 3, "feature_names": ["size", "age", "town"]}
+    assert told["classes"] == ["high", "low", "middle"]
+
+
+def test_text(tmp_path):
+    texts = [f"{'good' if good else 'bad'} word{i % 7}" for i, good in enumerate(TWO)]
+    model = make_pipeline(TfidfVectorizer(), steepest.LogisticRegression()).fit(texts, TWO)
+    path = save(model, tmp_path / "model.skops")
+    assert same(outputs(model, texts), outputs(load(path), texts))
+    assert describe(path)["expects"]["n_features"] is None
+
+
+def test_transformed_targets_and_ufuncs(tmp_path):
+    inner = make_pipeline(FunctionTransformer(np.tanh), steepest.Ridge())
+    model = TransformedTargetRegressor(inner, func=np.log1p, inverse_func=np.expm1).fit(X, COUNTS)
+    again = load(save(model, tmp_path / "model.skops"))
+    assert same(outputs(model, X), outputs(again, X))
+
+
+@pytest.mark.parametrize("make", [np.random.RandomState, np.random.default_rng])
+def test_random_states(make, tmp_path):
+    model = steepest.LinearClassifier(random_state=make(3)).fit(X, TWO)
+    again = load(save(model, tmp_path / "model.skops"))
+    assert again.random_state.normal(size=3).tolist() == make(3).normal(size=3).tolist()
+
+
+def test_standard_deviations(tmp_path):
+    model = steepest.LinearRegression().fit(X, Y)
+    again = load(save(model, tmp_path / "model.skops"))
+    assert same(model.predict(X, return_std=True), again.predict(X, return_std=True))
+
+
+def test_whitened(tmp_path):
+    model = make_pipeline(steepest.Whitener(), steepest.Scaler(), steepest.Ridge()).fit(X, Y)
+    again = load(save(model, tmp_path / "model.skops"))
+    assert same(outputs(model, X), outputs(again, X))
+
+
+def test_callbacks_stay_behind(tmp_path):
+    model = steepest.Ridge().fit(X, Y)
+    model._skl_callbacks = [open]
+    again = load(save(model, tmp_path / "model.skops"))
+    assert not hasattr(again, "_skl_callbacks")
+
+
+def test_a_loss_of_the_user_needs_trust(tmp_path):
+    model = steepest.LinearRegressor(TiltedSquare(3.0), alpha=0.1).fit(X, Y)
+    path = save(model, tmp_path / "model.skops")
+    assert describe(path)["needs_trust"] == ["foreign_code.TiltedSquare"]
+    with pytest.raises(PersistenceError, match=r"foreign_code\.TiltedSquare.*trusted=\['foreign_code"):
+        load(path)
+    for trusted in ([TiltedSquare], ["foreign_code.TiltedSquare"]):
+        again = load(path, trusted=trusted)
+        assert again.loss == TiltedSquare(3.0)
+        assert type(again.loss) is TiltedSquare
+        assert same(outputs(model, X), outputs(again, X))
+        np.testing.assert_allclose(again.fit(X, Y).coef_, model.coef_)
+
+
+def test_a_transformer_of_the_user_needs_trust(tmp_path):
+    model = make_pipeline(Doubled(), steepest.Ridge()).fit(X, Y)
+    path = save(model, tmp_path / "model.skops")
+    with pytest.raises(PersistenceError, match=r"foreign_code\.Doubled"):
+        load(path)
+    assert same(outputs(model, X), outputs(load(path, trusted=[Doubled]), X))
+
+
+def test_what_cannot_be_found_again_is_not_stored(tmp_path):
+    class Local(Doubled):
+        pass
+
+    with pytest.raises(PersistenceError, match="Local, which cannot be found again"):
+        save(make_pipeline(Local(), steepest.Ridge()).fit(X, Y), tmp_path / "model.skops")
+    with pytest.raises(PersistenceError, match="lambda"):
+        save(make_pipeline(FunctionTransformer(lambda A: A), steepest.Ridge()).fit(X, Y), tmp_path / "model.skops")
+    with pytest.raises(PersistenceError, match="MethodNode"):
+        save(make_pipeline(FunctionTransformer(Doubled().transform), steepest.Ridge()).fit(X, Y), tmp_path / "m.skops")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_description_is_the_model(tmp_path):
+    model = steepest.LogisticRegression().fit(X, THREE)
+    told = describe(str(save(model, str(tmp_path / "model.skops"))))
+    assert told["estimator"] == "LogisticRegression"
+    assert told["coef_shape"] == [3, 4]
+    assert told["expects"] == {"n_features": 4, "feature_names": None}
+    assert told["objective"] == model.objective_
+    assert told["certificate"]["relative"] == model.certificate_.relative
+    assert told["record"]["data"]["n_samples"] == 60
+    assert told["versions"]["steepest"] == steepest.__version__
+    assert told["needs_trust"] == []
+
+
+def test_a_failed_write_leaves_the_old_model(tmp_path, monkeypatch):
+    path = save(steepest.Ridge(alpha=1.0).fit(X, Y), tmp_path / "model.skops")
+    before = path.read_bytes()
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save(steepest.Ridge(alpha=2.0).fit(X, Y), path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in Path(tmp_path).iterdir()] == ["model.skops"]
