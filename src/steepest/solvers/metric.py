@@ -8,6 +8,7 @@ with the intercept.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 
 from steepest.protocols import FloatArray
+
+RIDGE = 1e-10  # of the diagonal: rounding of 1e-16 in a gradient becomes a step of 1e-6 at most
 
 
 class Diagonal:
@@ -60,6 +63,9 @@ class Cholesky:
     The matrix is scaled to a unit diagonal first.  From `EXPLICIT` unknowns on, the inverse is formed and
     kept in float32: a product with it is one stream through memory, where two triangular solves wait for
     themselves; a metric need not be exact.  A well-conditioned matrix only: else the factor is kept.
+
+    Where rounding cannot tell a pivot from zero (columns that repeat each other, without a penalty), `RIDGE` is
+    added to the unit diagonal: it bounds how far the rounding of a gradient can carry along such a direction.
     """
 
     EXPLICIT = 256
@@ -82,12 +88,13 @@ class Cholesky:
 
     def _decompose(self, H: FloatArray) -> Any:
         size = len(H)
-        for jitter in (0.0, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4):
+        rounding = math.sqrt(32.0 * 2.0**-52 * size)  # a pivot below it may as well be zero
+        for jitter in (0.0, RIDGE, 1e-8, 1e-6, 1e-4):
             try:
                 factor = cho_factor(H + jitter * np.eye(size) if jitter else H, lower=True, check_finite=False)
             except LinAlgError:
                 continue
-            if np.diag(factor[0]).min() > 1e-8 or jitter >= 1e-10:
+            if jitter or np.diag(factor[0]).min() > rounding:
                 self.jitter = jitter
                 return factor
         raise LinAlgError("matrix is not positive definite, even with a ridge of 1e-4 of its diagonal")
