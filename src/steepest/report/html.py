@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from steepest.atomic import write_text
 from steepest.record.record import FitRecord
-from steepest.report import sections
+from steepest.report import judgement, sections
 from steepest.report.metrics import Scores, score
 from steepest.report.style import CSS
 from steepest.report.words import metric, number, seconds, verdict
@@ -67,6 +67,7 @@ def render(
         _figures(record, scores, where),
         f"<h2>How it got there</h2>{sections.curves(record)}",
         f"<h2>{where}</h2>{sections.predictions(scores, scored)}",
+        f"<h2>Worst mistakes</h2>{judgement.mistakes(estimator, scores, scored)}",
         f"<h2>Coefficients</h2>{sections.coefficients(estimator, dataset)}",
         f'<h2>Settings and circumstances</h2><div class="columns">{_circumstances(record, dataset, test)}</div>',
     ]

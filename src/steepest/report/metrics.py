@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steepest.protocols import AnyArray, FloatArray
+from steepest.report.ranks import roc
 
 if TYPE_CHECKING:
     from steepest.readers import Dataset
@@ -20,15 +21,20 @@ class Scores:
     """Metrics of one data set.
 
     ``values`` maps names to numbers.  For classes, ``confusion[i, j]`` counts rows of class ``classes[i]``
-    predicted as ``classes[j]``; for numbers, ``target`` and ``predicted`` are kept.
+    predicted as ``classes[j]``, and ``target`` and ``predicted`` are positions in ``classes``; ``scores`` are
+    decision values and ``probabilities`` what `predict_proba` says, by the columns ``known`` of ``classes``.  For
+    numbers, ``target`` and ``predicted`` are the numbers.
     """
 
     n_samples: int
     values: dict[str, float]
     classes: AnyArray | None = None
     confusion: NDArray[np.int64] | None = None
-    target: FloatArray | None = None
-    predicted: FloatArray | None = None
+    target: AnyArray | None = None
+    predicted: AnyArray | None = None
+    scores: FloatArray | None = None
+    probabilities: FloatArray | None = None
+    known: NDArray[np.int64] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, for JSON; None where a metric is undefined."""
@@ -43,26 +49,75 @@ class Scores:
 def score(estimator: Any, data: Dataset) -> Scores:
     """Predict ``data.X`` and compare with ``data.y``.
 
-    Classes: accuracy, and balanced accuracy (the mean over the classes of the share found).  Numbers:
-    ``R2 = 1 - sum (y - p)^2 / sum (y - mean y)^2``, nan for a constant y, the root of the mean squared error
-    (RMSE) and the mean absolute error (MAE).
+    Classes: accuracy, balanced accuracy (the mean over the classes of the share found), the area under the ROC
+    curve (of several classes the mean of each against the rest) where the estimator has decision values, and the
+    log loss where it has probabilities.  Numbers: ``R2 = 1 - sum (y - p)^2 / sum (y - mean y)^2``, nan for a
+    constant y, the root of the mean squared error (RMSE) and the mean absolute error (MAE).
     """
     predicted = np.asarray(estimator.predict(data.X))
     if getattr(estimator, "classes_", None) is None:
         return regression_scores(np.asarray(data.y, dtype=np.float64), predicted.astype(np.float64).ravel())
-    return classification_scores(data.y, predicted, np.asarray(estimator.classes_))
+    decide = getattr(estimator, "decision_function", None)
+    chances = getattr(estimator, "predict_proba", None)
+    return classification_scores(
+        data.y,
+        predicted,
+        np.asarray(estimator.classes_),
+        None if decide is None else np.asarray(decide(data.X)),
+        None if chances is None else np.asarray(chances(data.X)),
+    )
 
 
-def classification_scores(y: AnyArray, predicted: AnyArray, classes: AnyArray) -> Scores:
-    """Accuracy, balanced accuracy and the confusion matrix; classes never seen in training get a row too."""
+def classification_scores(
+    y: AnyArray,
+    predicted: AnyArray,
+    classes: AnyArray,
+    scores: FloatArray | None = None,
+    probabilities: FloatArray | None = None,
+) -> Scores:
+    """The metrics of `score`; classes never seen in training get a row of the confusion matrix too.
+
+    Parameters
+    ----------
+    y, predicted : arrays of shape (n,)
+    classes : array of shape (k,)
+        Those of the training, the order of the columns below.
+    scores : array of shape (n,) or (n, k), optional
+        Decision values; of two classes, for the second.
+    probabilities : array of shape (n, k), optional
+    """
     labels = np.unique(np.concatenate([classes, np.unique(y)]))
     rows, columns = np.searchsorted(labels, y), np.searchsorted(labels, predicted)
+    known = np.searchsorted(labels, classes)
     k = len(labels)
     confusion = np.bincount(rows * k + columns, minlength=k * k).reshape(k, k)
     totals = confusion.sum(axis=1)
     found = np.diag(confusion)[totals > 0] / totals[totals > 0]
     values = {"accuracy": float(np.trace(confusion) / max(1, len(y))), "balanced accuracy": float(found.mean())}
-    return Scores(len(y), values, classes=labels, confusion=confusion)
+    if scores is not None:
+        if scores.ndim == 1:
+            values["ROC AUC"] = roc(rows == known[-1], scores).area
+        else:
+            ranks = scores if probabilities is None else probabilities  # scores of several classes share no zero
+            areas = np.array([roc(rows == known[j], ranks[:, j]).area for j in range(len(known))])
+            seen = areas[np.isfinite(areas)]
+            values["mean ROC AUC"] = float(seen.mean()) if len(seen) else math.nan
+    if probabilities is not None:
+        whole = np.zeros((len(y), k))
+        whole[:, known] = probabilities
+        chance = np.maximum(whole[np.arange(len(y)), rows], np.finfo(np.float64).tiny)
+        values["log loss"] = float(-np.log(chance).mean())
+    return Scores(
+        len(y),
+        values,
+        classes=labels,
+        confusion=confusion,
+        target=rows,
+        predicted=columns,
+        scores=scores,
+        probabilities=probabilities,
+        known=known,
+    )
 
 
 def regression_scores(y: FloatArray, predicted: FloatArray) -> Scores:

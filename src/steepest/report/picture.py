@@ -27,6 +27,16 @@ def diverging(values: FloatArray, scale: float) -> NDArray[np.uint8]:
     return out
 
 
+def grey(values: FloatArray) -> NDArray[np.uint8]:
+    """RGBA pixels of an image: the least value is black, the greatest white."""
+    low, high = float(values.min()), float(values.max())
+    shade = (values - low) / (high - low) if high > low else np.zeros(values.shape)
+    out = np.empty((*values.shape, 4), dtype=np.uint8)
+    out[..., :3] = np.rint(255 * shade)[..., None]
+    out[..., 3] = 255
+    return out
+
+
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """A PNG file of RGBA pixels of shape (height, width, 4)."""
     height, width, _ = pixels.shape

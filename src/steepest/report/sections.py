@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.protocols import AnyArray, FloatArray
+from steepest.protocols import HISTORY_COLUMNS, AnyArray, FloatArray
+from steepest.record.history import History
 from steepest.record.record import FitRecord
+from steepest.report.judgement import calibration, discrimination, residuals
 from steepest.report.metrics import Scores
 from steepest.report.picture import data_address, diverging
-from steepest.report.svg import Series, bar_chart, line_chart, scatter_chart
+from steepest.report.svg import Series, bar_chart, line_chart
 from steepest.report.words import metric, number
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 MOST_PICTURES = 64
 MOST_CHARTS = 24
 MOST_CLASSES = 30
-MOST_POINTS = 2000
 _SATURATED = 0.998
 
 
@@ -53,8 +54,8 @@ def _cell(value: Any) -> str:
 def curves(record: FitRecord) -> str:
     """Objective and relative gap, each against passes over the data and against seconds."""
     history, certificate = record.history, record.certificate
-    if len(history) == 0:
-        return '<p class="soft">The solver recorded no rounds, as a direct solution does.</p>'
+    if len(history) < 2:
+        return '<p class="soft">A direct solution: one step, and so no curve.</p>'
     charts: list[str] = []
     objective, gap = history["objective"], history["relative_gap"]
     seen = objective[np.isfinite(objective) & (objective > 0)]
@@ -96,6 +97,7 @@ def curves(record: FitRecord) -> str:
             if np.isfinite(gap).any()
             else ""
         )
+    charts += _validation(history)
     cards = "".join(f'<div class="card">{chart}</div>' for chart in charts if chart)
     missing = "" if np.isfinite(gap).any() else '<p class="soft">No gap was measured before the end of this fit.</p>'
     k = int(record.data.get("n_outputs", 1))
@@ -105,6 +107,27 @@ def curves(record: FitRecord) -> str:
             "rounds. The certificate covers them all.</p>"
         )
     return f'<div class="grid">{cards}</div>{missing}'
+
+
+def _validation(history: History) -> list[str]:
+    """What was measured on the validation rows, where there were any."""
+    charts = []
+    for column in (name for name in HISTORY_COLUMNS if name.startswith("validation")):
+        values = history[column]
+        if not np.isfinite(values).any():
+            continue
+        name = column.replace("_", " ")
+        charts.append(
+            line_chart(
+                [Series(name, history["passes"], values)],
+                title=f"{name.capitalize()} against passes over the data",
+                x_label="passes over the data",
+                y_label=name,
+                describe=f"From {number(float(values[np.isfinite(values)][0]))} to "
+                f"{number(float(values[np.isfinite(values)][-1]))}.",
+            )
+        )
+    return charts
 
 
 def coefficients(estimator: Any, data: Dataset) -> str:
@@ -173,11 +196,10 @@ def predictions(scores: Scores, data: Dataset) -> str:
     )
     if scores.confusion is not None and scores.classes is not None:
         picture = _confusion(scores, data)
-    elif scores.predicted is not None and scores.target is not None:
-        picture = _residuals(scores.target, scores.predicted)
     else:
-        picture = ""
-    return f'{boxes}<div class="card">{picture}</div>'
+        return f"{boxes}{residuals(scores)}"
+    judged = f"{discrimination(scores, data)}{calibration(scores, data)}"
+    return f'{boxes}<div class="card">{picture}</div>{judged}'
 
 
 def _confusion(scores: Scores, data: Dataset) -> str:
@@ -217,18 +239,3 @@ def _confused_pairs(matrix: AnyArray, labels: list[str], most: int = 20) -> str:
         f"<h3>Most confused classes</h3><table><thead><tr><th>true</th><th>predicted</th><th>rows</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )
-
-
-def _residuals(target: FloatArray, predicted: FloatArray) -> str:
-    n = len(target)
-    pick = np.arange(n) if n <= MOST_POINTS else np.random.default_rng(0).choice(n, MOST_POINTS, replace=False)
-    chart = scatter_chart(
-        predicted[pick],
-        (target - predicted)[pick],
-        title="Residuals (true - predicted)",
-        x_label="predicted",
-        y_label="residual",
-        describe=f"Residuals of {len(pick)} rows against their predictions.",
-    )
-    note = f'<p class="soft">{MOST_POINTS:,} of {n:,} rows, picked at random.</p>' if n > MOST_POINTS else ""
-    return chart + note

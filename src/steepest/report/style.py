@@ -27,7 +27,9 @@ p { margin: 0 0 10px; overflow-wrap: anywhere; }
 .columns .card { break-inside: avoid; margin: 0 0 14px; }
 .figures { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); margin: 0; }
 .figures div { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 8px 12px; }
-.figures + .card { margin-top: 14px; }
+.figures + .card, .figures + .grid, .card + .card, .card + .grid, .grid + .card, .grid + .grid,
+  .soft + .card { margin-top: 14px; }
+.columns .card + .card { margin-top: 0; }
 .figures dt { color: var(--soft); font-size: .85rem; }
 .figures dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; height: auto; max-width: 620px; margin: 0 auto; }
@@ -38,11 +40,14 @@ svg .grid { stroke: var(--rule); stroke-width: 1; }
 svg .axis { stroke: var(--soft); stroke-width: 1; }
 svg path.main { stroke: var(--main); stroke-width: 2; stroke-linejoin: round; }
 svg circle.main { fill: var(--main); }
+svg path.second { stroke: var(--asked); stroke-width: 2; stroke-linejoin: round; }
+svg circle.second { fill: var(--asked); }
+svg path.chance { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 4 4; }
 svg path.bound { stroke: var(--bound); stroke-width: 1.6; stroke-dasharray: 6 3; }
 svg path.asked { stroke: var(--asked); stroke-width: 1.6; stroke-dasharray: 2 3; }
 svg path.zero { stroke: var(--asked); stroke-width: 1.4; }
 svg circle.dot { fill: var(--main); fill-opacity: .45; }
-svg rect.plus { fill: var(--plus); } svg rect.minus { fill: var(--minus); }
+svg rect.main { fill: var(--main); } svg rect.plus { fill: var(--plus); } svg rect.minus { fill: var(--minus); }
 .pictures { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); }
 .pictures figure { margin: 0; text-align: center; }
 .pictures img { width: 100%; height: auto; display: block; image-rendering: pixelated; border: 1px solid var(--rule);
@@ -51,6 +56,7 @@ svg rect.plus { fill: var(--plus); } svg rect.minus { fill: var(--minus); }
 .key { display: flex; align-items: center; gap: 8px; max-width: 420px; margin: 12px 0 0; font-size: .88rem; }
 .key span.bar { flex: 1; height: 12px; border-radius: 3px; border: 1px solid var(--rule);
   background: linear-gradient(90deg, rgb(38, 110, 216), transparent 50%, rgb(214, 62, 42)); }
+table.mistakes td:last-child { color: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--rule);
@@ -75,7 +81,8 @@ footer { margin-top: 32px; color: var(--soft); font-size: .88rem; }
   --cell: 38, 110, 216; }
   body { font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; } .card, figure, svg, tr { break-inside: avoid; } h2 { break-after: avoid; }
-  .grid { grid-template-columns: 1fr 1fr; } .scroll { overflow: visible; }
+  .grid { grid-template-columns: 1fr 1fr; } table.mistakes td:last-child { color: var(--soft); }
+.scroll { overflow: visible; }
   .columns { columns: 2 auto; } .figures { grid-template-columns: repeat(6, 1fr); } .figures dd { font-size: 1rem; }
   table.confusion { font-size: .75rem; border-spacing: 1px; }
   table.confusion th, table.confusion td { padding: 2px 4px; } }

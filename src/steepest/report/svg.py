@@ -20,7 +20,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Series(NamedTuple):
-    """Points of one curve; ``style`` is a class of the style sheet: "main", "bound" or "asked"."""
+    """Points of one curve; ``style`` is a class of the style sheet: "main", "second", "chance", "bound" or "asked"."""
 
     name: str
     x: FloatArray
@@ -87,9 +87,19 @@ def log_axis(low: float, high: float, count: int = 6) -> Axis:
 
 
 def line_chart(
-    series: Sequence[Series], *, title: str, x_label: str, y_label: str, log_y: bool = False, describe: str = ""
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    log_y: bool = False,
+    unit: bool = False,
+    describe: str = "",
 ) -> str:
-    """Curves in one frame; points that are not finite (or not positive on a log axis) are left out."""
+    """Curves in one frame; points that are not finite (or not positive on a log axis) are left out.
+
+    ``unit`` frames both axes from 0 to 1, for shares.
+    """
     kept = []
     for curve in series:
         good = np.isfinite(curve.x) & np.isfinite(curve.y) & ((curve.y > 0) | (not log_y))
@@ -100,6 +110,8 @@ def line_chart(
     every_x, every_y = (np.concatenate([getattr(curve, axis) for curve in kept]) for axis in ("x", "y"))
     x_axis = linear_axis(min(0.0, float(every_x.min())), float(every_x.max()) or 1.0, tight=True)
     y_axis = (log_axis if log_y else linear_axis)(float(every_y.min()), float(every_y.max()))
+    if unit:
+        x_axis = y_axis = linear_axis(0.0, 1.0)
     px, py = _scales(x_axis, y_axis)
     body = [_frame(x_axis, y_axis, x_label, y_label)]
     for curve in kept:
@@ -111,26 +123,51 @@ def line_chart(
         points = list(zip(px(curve.x[thin]), py(curve.y[thin]), strict=True))
         if len(points) > 1:
             body.append(f'<path class="{curve.style}" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}"/>')
-        if len(points) <= 40:
+        if len(points) <= 40 and curve.style != "chance":
             body += [f'<circle class="{curve.style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points]
     return _wrap(title, describe or f"{y_label} against {x_label}", body, legend=kept if len(kept) > 1 else ())
 
 
-def scatter_chart(x: FloatArray, y: FloatArray, *, title: str, x_label: str, y_label: str, describe: str = "") -> str:
-    """Points, and the line y = 0."""
+def scatter_chart(
+    x: FloatArray,
+    y: FloatArray,
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    diagonal: bool = False,
+    describe: str = "",
+) -> str:
+    """Points, and the line y = 0, or the line y = x."""
     x_axis = linear_axis(float(x.min()), float(x.max()))
-    y_axis = linear_axis(min(0.0, float(y.min())), max(0.0, float(y.max())))
+    floor, top = (float(y.min()), float(y.max())) if diagonal else (min(0.0, float(y.min())), max(0.0, float(y.max())))
+    y_axis = linear_axis(floor, top)
     px, py = _scales(x_axis, y_axis)
     body = [_frame(x_axis, y_axis, x_label, y_label)]
-    body.append(f'<path class="zero" d="M{_LEFT} {py(np.zeros(1))[0]:.1f}H{WIDTH - _RIGHT}"/>')
+    if diagonal:
+        ends = np.array([max(x_axis.low, y_axis.low), min(x_axis.high, y_axis.high)])
+        if ends[1] > ends[0]:
+            (a, b), (c, d) = px(ends), py(ends)
+            body.append(f'<path class="zero" d="M{a:.1f} {c:.1f}L{b:.1f} {d:.1f}"/>')
+    else:
+        body.append(f'<path class="zero" d="M{_LEFT} {py(np.zeros(1))[0]:.1f}H{WIDTH - _RIGHT}"/>')
     body += [f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="2.4"/>' for a, b in zip(px(x), py(y), strict=True)]
     return _wrap(title, describe or f"{y_label} against {x_label}", body)
 
 
-def bar_chart(names: Sequence[str], values: FloatArray, *, title: str, describe: str = "", scale: float = 0.0) -> str:
+def bar_chart(
+    names: Sequence[str],
+    values: FloatArray,
+    *,
+    title: str,
+    describe: str = "",
+    scale: float = 0.0,
+    signed: bool = True,
+) -> str:
     """Horizontal bars from a common zero, one line each: name, bar, number.
 
     ``scale`` is the value of the longest possible bar, for charts that are to be compared; 0 takes the largest.
+    Bars are coloured by their sign unless all are of one kind, ``signed=False``.
     """
     top, line, left, right = 34, 20, 158, 66
     height = top + line * len(names) + 6
@@ -142,10 +179,11 @@ def bar_chart(names: Sequence[str], values: FloatArray, *, title: str, describe:
     for row, (name, value) in enumerate(zip(names, values.tolist(), strict=True)):
         y = top + line * row
         start, size = (zero, value * unit) if value >= 0 else (zero + value * unit, -value * unit)
+        kind = "main" if not signed else "plus" if value >= 0 else "minus"
         short = name if len(name) <= 22 else name[:21] + "…"
         body.append(
             f'<g><title>{escape(name)}: {value:.6g}</title><text class="tick" x="{left - 8}" y="{y + 13}" '
-            f'text-anchor="end">{escape(short)}</text><rect class="{"plus" if value >= 0 else "minus"}" '
+            f'text-anchor="end">{escape(short)}</text><rect class="{kind}" '
             f'x="{start:.1f}" y="{y + 2}" width="{size:.1f}" height="{line - 6}"/>'
             f'<text class="tick" x="{WIDTH - 6}" y="{y + 13}" text-anchor="end">{value:.3g}</text></g>'
         )
