@@ -18,13 +18,17 @@ if _TYPE_CHECKING:
     from steepest import losses as losses
     from steepest import penalties as penalties
     from steepest.estimators import ElasticNet as ElasticNet
+    from steepest.estimators import ElasticNetCV as ElasticNetCV
     from steepest.estimators import Lasso as Lasso
+    from steepest.estimators import LassoCV as LassoCV
     from steepest.estimators import LinearClassifier as LinearClassifier
     from steepest.estimators import LinearRegression as LinearRegression
     from steepest.estimators import LinearRegressor as LinearRegressor
     from steepest.estimators import LogisticRegression as LogisticRegression
+    from steepest.estimators import LogisticRegressionCV as LogisticRegressionCV
     from steepest.estimators import RegularizationPath as RegularizationPath
     from steepest.estimators import Ridge as Ridge
+    from steepest.estimators import RidgeCV as RidgeCV
     from steepest.estimators import regularization_path as regularization_path
     from steepest.losses.checks import check_loss as check_loss
     from steepest.losses.divergences import cross_entropy as cross_entropy
@@ -37,6 +41,8 @@ if _TYPE_CHECKING:
     from steepest.protocols import Certificate as Certificate
     from steepest.protocols import Status as Status
     from steepest.transforms.encoding import TableEncoder as TableEncoder
+    from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
+    from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
     from steepest.transforms.scaler import Scaler as Scaler
     from steepest.transforms.whitener import Whitener as Whitener
 
@@ -45,14 +51,20 @@ if _TYPE_CHECKING:
 # Where each public name lives; a name that is its module's own stands for the module.
 _HOMES = {
     "Certificate": "steepest.protocols",
+    "CoefficientDisplay": "steepest.report.display_coefficients",
+    "ConvergenceDisplay": "steepest.report.display_convergence",
     "ElasticNet": "steepest.estimators",
+    "ElasticNetCV": "steepest.estimators",
     "Lasso": "steepest.estimators",
+    "LassoCV": "steepest.estimators",
     "LinearClassifier": "steepest.estimators",
     "LinearRegression": "steepest.estimators",
     "LinearRegressor": "steepest.estimators",
     "LogisticRegression": "steepest.estimators",
+    "LogisticRegressionCV": "steepest.estimators",
     "RegularizationPath": "steepest.estimators",
     "Ridge": "steepest.estimators",
+    "RidgeCV": "steepest.estimators",
     "Scaler": "steepest.transforms.scaler",
     "Status": "steepest.protocols",
     "TableEncoder": "steepest.transforms.encoding",
