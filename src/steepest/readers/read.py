@@ -12,15 +12,16 @@ from steepest.readers.dataset import Dataset
 from steepest.readers.files import bare_name, read_bytes
 from steepest.readers.idx import find_images, is_idx, read_idx
 from steepest.readers.libsvm import read_libsvm
+from steepest.readers.table import TABLE_ENDINGS
 
 _FORMATS = (
-    "idx images (train-images-idx3-ubyte, with the label file beside it) and LIBSVM text, each plain, .gz, .bz2 or "
-    f".xz, a folder with idx images, and the built-in names {', '.join(BUILTIN)}"
+    "idx images (train-images-idx3-ubyte, with the label file beside it) and LIBSVM text, each plain, .gz, .bz2, "
+    f".xz or .zst, a folder with idx images, and the built-in names {', '.join(BUILTIN)}"
 )
 # LIBSVM files come under any name, so only endings that surely mean something else are refused by name.
 _FOREIGN = (
-    {".csv", ".tsv", ".parquet", ".feather", ".arrow", ".arff", ".json", ".jsonl", ".xls", ".xlsx"}
-    | {".npy", ".npz", ".mat", ".h5", ".hdf5", ".pkl", ".joblib", ".zip", ".tar", ".tgz", ".7z", ".zst"}
+    {".csv", ".tsv", ".tab", ".parquet", ".pq", ".feather", ".arrow", ".arff", ".json", ".jsonl", ".xls", ".xlsx"}
+    | {".npy", ".npz", ".mat", ".h5", ".hdf5", ".pkl", ".joblib", ".zip", ".tar", ".tgz", ".7z"}
     | {".png", ".jpg", ".jpeg", ".gif", ".pdf", ".html", ".py"}
 )
 
@@ -54,7 +55,8 @@ def read_dataset(
         return _checked(read_idx(find_images(path, part)), n_features)
     ending = Path(bare_name(path)).suffix.lower()
     if ending in _FOREIGN:
-        raise DataError(f"{path}: cannot read {ending} files; formats are {_FORMATS}")
+        table = "; tables are read by read_table and become numbers by TableEncoder" if ending in TABLE_ENDINGS else ""
+        raise DataError(f"{path}: cannot read {ending} files; formats are {_FORMATS}{table}")
     raw = read_bytes(path)
     if not raw:
         raise DataError(f"{path}: the file is empty; formats are {_FORMATS}")

@@ -1,0 +1,217 @@
+"""One door to table files: CSV and its relatives, and Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from steepest.exceptions import DataError, InvalidParameterError
+from steepest.readers.columns import clean_text, mixture
+from steepest.readers.csv_dialect import Header, encoding_of, looks_like_libsvm, sniff
+from steepest.readers.csv_table import BLOCK, CsvReader
+from steepest.readers.files import ByteStream, Progress, bare_name, need_arrow
+from steepest.readers.idx import is_idx
+from steepest.readers.parquet import MAGIC, read_parquet
+from steepest.readers.table import TABLE_ENDINGS, Layout, Table, choose_target, kind_of
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a file is a table: by its ending, else by its first bytes (so ``adult.data.gz`` is one).
+
+    LIBSVM text, idx images and binary data are none.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return False
+    if Path(bare_name(path)).suffix.lower() in TABLE_ENDINGS:
+        return True
+    try:
+        with ByteStream(path) as stream:
+            head = stream.read(1 << 16)
+        if head.startswith(MAGIC):
+            return True
+        if not head.strip() or is_idx(head[:4]) or looks_like_libsvm(head):
+            return False
+        return len(sniff(head, path, header="auto", encoding=encoding_of(head)).names) > 1
+    except DataError:
+        return False
+
+
+def read_table(
+    path: str | Path,
+    *,
+    target: str | int | None = None,
+    header: Header = "auto",
+    like: Layout | None = None,
+    ignore: Sequence[str] = (),
+    needs_target: bool = True,
+    progress: Progress | None = None,
+    block_size: int = BLOCK,
+) -> Table:
+    """Read a CSV file (plain, .gz, .bz2, .xz, .zst) or a Parquet file.
+
+    Separator (comma, semicolon, tab, bar), header, encoding and decimal commas are told from the first lines;
+    comment lines before the table are skipped; spaces around cells do not count.  The words in
+    `csv_dialect.MISSING`, with or without spaces, are missing values.
+
+    Parameters
+    ----------
+    path : str or Path
+    target : str or int, optional
+        Name of the target column, or its position from 1 (-1 is the last).  By default that of ``like``; else a
+        column called target, label, class or y; else the last.  A note says which it was.
+    header : {"auto", "yes", "no"}
+        Whether the first line of a CSV file holds the names.
+    like : Layout, optional
+        Layout of the train part: its target, names and kinds hold for this file too.  Columns of files with a
+        header go by name, those of others by position.
+    ignore : sequence of str
+        Columns to leave out.
+    needs_target : bool
+        With False the target may be absent, as in data to predict.
+    progress : callable, optional
+        ``progress(bytes_done, bytes_total)``, called after every block.
+    block_size : int
+        Bytes of text in memory at a time.
+
+    Raises
+    ------
+    DataError
+        Names the file, and the line or column where there is one.
+
+    Notes
+    -----
+    Rows without a target are left out, and a note counts them.  Memory: 8 bytes a number, 4 bytes a text cell,
+    each distinct text once, and two blocks.
+    """
+    if header not in ("auto", "yes", "no"):
+        raise InvalidParameterError(f"header must be one of auto, yes, no, got {header!r}")
+    path = Path(path)
+    need_arrow("reading CSV and Parquet files")
+    with ByteStream(path) as stream:
+        magic = stream.read(4)
+    if magic == MAGIC:
+        arrow, notes = read_parquet(path, ignore=ignore, progress=progress)
+        named, what = True, "Parquet"
+    else:
+        if Path(bare_name(path)).suffix.lower() in (".parquet", ".pq"):
+            raise DataError(f"{path}: no Parquet file (it starts with {magic!r}, not with {MAGIC!r}); fetch it again")
+        arrow, notes, named = _read_csv(path, header, like, ignore, progress, block_size)
+        what = "CSV"
+    missing = [name for name in ignore if name not in arrow.column_names and (like is None)]
+    if missing and what == "CSV":
+        raise DataError(
+            f"{path}: ignore: no column is called {missing[0]!r} (columns: {', '.join(arrow.column_names)})"
+        )
+    arrow = arrow.drop_columns([name for name in ignore if name in arrow.column_names])
+    return _with_target(arrow, path, f"{what} table {path}", tuple(notes), named, target, like, needs_target)
+
+
+def _read_csv(
+    path: Path,
+    header: Header,
+    like: Layout | None,
+    ignore: Sequence[str],
+    progress: Progress | None,
+    block_size: int,
+) -> tuple[Any, tuple[str, ...], bool]:
+    import pyarrow as pa
+
+    kinds: dict[str, str] = {}
+    positions: dict[int, tuple[str, ...]] = {}
+    if like is not None:
+        kinds = {name: kind for name, kind in like.kinds.items() if kind in ("number", "category")}
+        if like.target is not None and like.target_kind == "category":
+            kinds[like.target] = "category"
+        positions = {len(names): names for names in (like.names(with_target=False), like.names(with_target=True))}
+    reader = CsvReader(
+        path,
+        header=header,
+        kinds=kinds,
+        expected=() if like is None else like.names(with_target=True),
+        positions=positions,
+        progress=progress,
+        block_size=block_size,
+    )
+    arrow = reader.read()
+    assert reader.dialect is not None
+    columns = []
+    for name in arrow.column_names:
+        column = arrow.column(name)
+        if pa.types.is_dictionary(column.type) and name not in ignore:
+            column = clean_text(column, may_be_numbers=name not in kinds)
+            mixed = mixture(column, name) if pa.types.is_dictionary(column.type) and name not in kinds else ""
+            if mixed and not any(note.startswith(f"column {name!r} mixes") for note in reader.notes):
+                reader.notes.append(mixed)
+        columns.append(column)
+    notes = tuple(dict.fromkeys([*reader.dialect.notes, *reader.notes]))
+    return pa.table(columns, names=arrow.column_names), notes, reader.dialect.header
+
+
+def _with_target(
+    arrow: Any,
+    path: Path,
+    source: str,
+    notes: tuple[str, ...],
+    named: bool,
+    target: str | int | None,
+    like: Layout | None,
+    needs_target: bool,
+) -> Table:
+    """The table with its target set apart."""
+    import pyarrow as pa
+
+    names = arrow.column_names
+    position, why = -1, ""
+    if target is None and like is not None and like.target is not None:
+        if like.target in names:
+            position = names.index(like.target)
+        elif needs_target:
+            raise DataError(
+                f"{path}: has no column {like.target!r}, the target of the train part (columns: "
+                f"{', '.join(names[:12])})"
+            )
+    elif target is not None or needs_target:
+        position, why = choose_target(names, target, str(path))
+    found = [*notes, why] if why else list(notes)
+    goal, goal_name, kind = (
+        None,
+        None if like is None else like.target,
+        "category" if like is None else like.target_kind,
+    )
+    if position >= 0:
+        goal, goal_name = arrow.column(position), names[position]
+        arrow = arrow.remove_column(position)
+        kind = kind_of(goal.type)
+        if goal.null_count:
+            known = goal.is_valid()
+            found.append(f"{goal.null_count:,} of {len(goal):,} rows have no target and are left out")
+            arrow, goal = arrow.filter(known), goal.filter(known)
+            if not len(goal):
+                raise DataError(f"{path}: no row has a value in the target column {goal_name!r}; choose another target")
+        if pa.types.is_dictionary(goal.type):
+            goal = _without_dots(goal, found)
+    if not arrow.num_columns:
+        raise DataError(
+            f"{path}: one column ({names[0]!r}), a table has a target and at least one feature; separators tried are "
+            "comma, semicolon, tab and bar"
+        )
+    layout = Layout(
+        {field.name: kind_of(field.type) for field in arrow.schema}, goal_name, position, kind, header=named
+    )
+    return Table(arrow, goal, layout, bare_name(path).rpartition(".")[0] or bare_name(path), source, tuple(found))
+
+
+def _without_dots(target: Any, notes: list[str]) -> Any:
+    """Labels without the dot that every one of them ends in, as in the test part of the Adult data."""
+    import pyarrow as pa
+
+    target = target.unify_dictionaries()
+    levels = target.chunk(0).dictionary.to_pylist()
+    used = {level for level in levels if level is not None}
+    if not used or not all(len(level) > 1 and level.endswith(".") for level in used):
+        return target
+    notes.append("labels end in a dot, which is dropped")
+    plain = pa.array([level[:-1].rstrip() for level in levels], pa.string())
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(chunk.indices, plain) for chunk in target.chunks])
