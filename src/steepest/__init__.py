@@ -40,9 +40,9 @@ if _TYPE_CHECKING:
     from steepest.persistence.store import save as save
     from steepest.protocols import Certificate as Certificate
     from steepest.protocols import Status as Status
-    from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
     from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
+    from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.transforms.scaler import Scaler as Scaler
     from steepest.transforms.whitener import Whitener as Whitener
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
+    from steepest.estimators.elastic_net_cv import ElasticNetCV as ElasticNetCV
+    from steepest.estimators.elastic_net_cv import LassoCV as LassoCV
     from steepest.estimators.general import LinearClassifier as LinearClassifier
     from steepest.estimators.general import LinearRegressor as LinearRegressor
     from steepest.estimators.least_squares import LinearRegression as LinearRegression
     from steepest.estimators.least_squares import Ridge as Ridge
     from steepest.estimators.logistic import LogisticRegression as LogisticRegression
+    from steepest.estimators.logistic_cv import LogisticRegressionCV as LogisticRegressionCV
     from steepest.estimators.path import RegularizationPath as RegularizationPath
     from steepest.estimators.path import regularization_path as regularization_path
+    from steepest.estimators.ridge_cv import RidgeCV as RidgeCV
     from steepest.estimators.sparse_regression import ElasticNet as ElasticNet
     from steepest.estimators.sparse_regression import Lasso as Lasso
     from steepest.estimators.warnings import ConvergenceWarning as ConvergenceWarning
@@ -21,13 +25,17 @@ if _TYPE_CHECKING:
 _HOMES = {
     "ConvergenceWarning": "steepest.estimators.warnings",
     "ElasticNet": "steepest.estimators.sparse_regression",
+    "ElasticNetCV": "steepest.estimators.elastic_net_cv",
     "Lasso": "steepest.estimators.sparse_regression",
+    "LassoCV": "steepest.estimators.elastic_net_cv",
     "LinearClassifier": "steepest.estimators.general",
     "LinearRegression": "steepest.estimators.least_squares",
     "LinearRegressor": "steepest.estimators.general",
     "LogisticRegression": "steepest.estimators.logistic",
+    "LogisticRegressionCV": "steepest.estimators.logistic_cv",
     "RegularizationPath": "steepest.estimators.path",
     "Ridge": "steepest.estimators.least_squares",
+    "RidgeCV": "steepest.estimators.ridge_cv",
     "regularization_path": "steepest.estimators.path",
 }
 

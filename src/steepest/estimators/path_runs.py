@@ -53,8 +53,8 @@ class Runner:
             self.shared["factor"] = RidgeFactor(self.source, p, self.control.fit_intercept)
         return self.shared["factor"]  # type: ignore[no-any-return]
 
-    def path(self, job: Job, penalties: Sequence[Any]) -> list[Point]:
-        """The certified points of a job, from the first penalty on."""
+    def path(self, job: Job, penalties: Sequence[Any], start: FloatArray | None = None) -> list[Point]:
+        """The certified points of a job, from the first penalty on, which begins at ``start``."""
         control = self.control
         problem = self.problem(job)
         null = null_value(job)
@@ -72,7 +72,7 @@ class Runner:
             if not points[i].certificate.passed:  # rounding of squared columns, mostly: solve it from the rows
                 points[i] = self._follow(problem, penalties[i : i + 1], null, points[i].w, job.label)[0]
         if len(points) < len(penalties):
-            start = points[-1].w if points else None
+            start = points[-1].w if points else start
             points += self._follow(problem, penalties[len(points) :], null, start, job.label)
         return points
 
