@@ -6,24 +6,26 @@ import html
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from steepest.estimators.callbacks import CallbackSupport, under_callbacks
+from steepest.estimators.collecting import first_of_search, hand_in
 from steepest.estimators.fitting import Control, Job, Solution, solve
 from steepest.estimators.objective import describe
 from steepest.estimators.parameters import COMMON, Rules, validate
 from steepest.estimators.solvers import own_name
+from steepest.estimators.validation import FLOATS, Rows, resolve
 from steepest.estimators.warnings import ConvergenceWarning, sentence
 from steepest.exceptions import DataError, NotConvergedError
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.record.history import History
 from steepest.record.record import FitRecord
 
-FLOATS = [np.float64, np.float32]
 SQUARABLE = 1e16  # float32 numbers up to which squares, and sums of them, stay in float32
 CHUNK = 1 << 22  # bytes of rows taken at a time where X must change its precision
 
@@ -47,6 +49,16 @@ def scores(X: Any, coef: Any, intercept: Any) -> FloatArray:
         out[low : low + step] = X[low : low + step].astype(np.float64) @ coef.T
     out += intercept
     return out
+
+
+def split(weights: Sequence[FloatArray], d: int, k: int, fit_intercept: bool) -> tuple[FloatArray, FloatArray]:
+    """Coefficients (outputs, d) and intercepts (outputs,) of one vector job or of several scalar ones."""
+    if len(weights) == 1 and k > 1:
+        w = weights[0]
+        coef = np.ascontiguousarray(w[: d * k].reshape(d, k).T)
+        return coef, (w[d * k :].copy() if fit_intercept else np.zeros(k))
+    coef = np.stack([w[:d] for w in weights])
+    return coef, (np.array([w[d] for w in weights]) if fit_intercept else np.zeros(len(coef)))
 
 
 def _leaves_float32(X: AnyArray) -> bool:
@@ -77,7 +89,7 @@ def _brief(value: Any) -> Any:
     return f"array of shape {np.shape(value)}" if size > 100 else value
 
 
-class LinearModel(BaseEstimator):  # type: ignore[misc]
+class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
     """Base of all estimators: one path from ``fit`` to certified coefficients.
 
     After ``fit``: ``coef_``, ``intercept_``, ``n_iter_``, ``certificate_`` (what is proven), ``history_`` (one
@@ -126,6 +138,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         def get(name: str, default: Any) -> Any:
             return getattr(self, name, default)
 
+        patience = get("patience", None)
+
         solver, notes = own_name(str(get("solver", "auto")))
         for name, default in self._inert.items():
             given = get(name, default)
@@ -141,19 +155,132 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             max_time=get("max_time", None),
             n_jobs=get("n_jobs", None),
             verbose=int(get("verbose", 0)),
+            patience=None if patience is None else int(patience),
+            min_delta=float(get("min_delta", 0.0)),
             notes=notes,
         )
 
+    # ------------------------------------------------------------------------------------------ the fit
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        coef_init: Any = None,
+        intercept_init: Any = None,
+    ) -> Self:
+        """Minimise the objective and certify the result.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,), or (n, t) for regressors of several targets
+            Labels (integers, booleans or strings) for classifiers, numbers for regressors.
+        sample_weight : array-like of shape (n,), optional
+            0 counts a row as absent, k as k rows.
+        X_val, y_val : optional
+            Validation rows and their targets.  Every round is measured on them (``history_["validation_loss"]``, and
+            ``"validation_score"`` where ``monitor`` is a scorer), which costs a product with X_val a round.  They
+            change no coefficient unless ``patience`` is set.  In a `Pipeline` they pass through no step, unless its
+            ``transform_input`` names them.
+        sample_weight_val : array-like, optional
+            Weights of the validation rows.
+        coef_init, intercept_init : array-like, optional
+            Where to begin, of the shapes of ``coef_`` and ``intercept_``.  A start at the optimum returns at once.
+        """
+        began = time.perf_counter()
+        self._check_parameters()
+        control = self._control()
+        train, held = resolve(self, Rows(X, y, sample_weight), Rows(X_val, y_val, sample_weight_val), control.notes)
+        data = self._encode(*train)
+        jobs = self._problems(data)
+        if held is not None:
+            self._hold_out(jobs, data, held)
+        self._place(jobs, data, coef_init, intercept_init, control.notes)
+        weights = data.weights
+
+        def work() -> Solution:
+            return self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
+
+        solution = under_callbacks(self, X, y, sample_weight, jobs, data, work)
+        self._duals = solution.duals if getattr(self, "warm_start", False) else None
+        self._finish(solution, data, jobs, control.fit_intercept)
+        self._conclude()
+        return self
+
+    def _encode(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Validated rows, targets as jobs take them, and ``weights``."""
+        raise NotImplementedError
+
+    def _problems(self, data: Any) -> list[Job]:
+        """What is to be minimised: one job, or one a target or class."""
+        raise NotImplementedError
+
+    def _hold_out(self, jobs: Sequence[Job], data: Any, held: Rows) -> None:
+        """Gives every job its validation rows."""
+        raise NotImplementedError
+
+    def _comparable(self, data: Any) -> bool:
+        """Whether coefficients of the last fit mean the same as those to come."""
+        return True
+
+    def _finish(self, solution: Solution, data: Any, jobs: Sequence[Job], fit_intercept: bool) -> None:
+        """Sets coefficients and what depends on them."""
+        raise NotImplementedError
+
+    # --------------------------------------------------------------------------------------- warm starts
+
+    def _place(self, jobs: Sequence[Job], data: Any, coef: Any, intercept: Any, notes: list[str]) -> None:
+        """Starts of the jobs: what was given, or the last fit where ``warm_start`` asks for it."""
+        k = jobs[0].n_outputs if len(jobs) == 1 else len(jobs)
+        shape = (k, data.X.shape[1])
+        own = bool(getattr(self, "fit_intercept", True))
+        if coef is not None or intercept is not None:
+            W, b = self._given(coef, intercept, shape)
+        elif getattr(self, "warm_start", False) and hasattr(self, "coef_"):
+            before = self._previous(*shape) if self._comparable(data) else None
+            if before is None:
+                notes.append("warm_start: the last fit had other features, classes or targets: a cold start")
+                return
+            W, b = before
+            for job, dual in zip(jobs, getattr(self, "_duals", None) or [], strict=False):
+                job.dual = dual if dual is not None and len(dual) == len(job.p) else None
+        else:
+            return
+        if jobs[0].n_outputs > 1:
+            jobs[0].start = np.concatenate([W.T.ravel(), b if own else b[:0]])
+            return
+        for row, job in enumerate(jobs):
+            job.start = np.append(W[row], b[row]) if own else W[row].copy()
+
     def _previous(self, outputs: int, d: int) -> tuple[FloatArray, FloatArray] | None:
-        """Coefficients (outputs, d) and intercepts of the last fit, where warm_start asks for them and they fit."""
-        if not getattr(self, "warm_start", False) or not hasattr(self, "coef_"):
-            return None
+        """Coefficients (outputs, d) and intercepts of the last fit, where they fit."""
         coef = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
         coef = np.atleast_2d(np.asarray(coef, dtype=np.float64))
         intercept = np.asarray(self.intercept_, dtype=np.float64).ravel()
         if coef.shape != (outputs, d) or not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             return None
         return coef, np.broadcast_to(intercept, (outputs,))
+
+    def _given(self, coef: Any, intercept: Any, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+        """``coef_init`` and ``intercept_init``, zero where one is left out."""
+        coef = coef.toarray() if sp.issparse(coef) else coef
+        W = np.zeros(shape) if coef is None else np.atleast_2d(np.asarray(coef, dtype=np.float64))
+        if W.shape != shape:
+            raise DataError(f"coef_init: expected shape {shape}, got {np.shape(coef)}. Pass that of coef_.")
+        b = np.zeros(shape[0]) if intercept is None else np.asarray(intercept, dtype=np.float64).ravel()
+        if b.shape not in ((shape[0],), (1,)):
+            raise DataError(
+                f"intercept_init: expected shape {shape[:1]}, got {np.shape(intercept)}. Pass that of intercept_."
+            )
+        if not (np.isfinite(W).all() and np.isfinite(b).all()):
+            raise DataError("coef_init, intercept_init: expected finite numbers, got NaN or infinity. Leave them out.")
+        return W, np.broadcast_to(b, shape[:1])
 
     # ---------------------------------------------------------------------------------------- the run
 
@@ -192,23 +319,23 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         )
 
     def _split(self, solution: Solution, d: int, k: int, fit_intercept: bool) -> tuple[FloatArray, FloatArray]:
-        """Coefficients (outputs, d) and intercepts (outputs,) of one vector job or of several scalar ones."""
-        if len(solution.weights) == 1 and k > 1:
-            w = solution.weights[0]
-            coef = np.ascontiguousarray(w[: d * k].reshape(d, k).T)
-            return coef, (w[d * k :].copy() if fit_intercept else np.zeros(k))
-        coef = np.stack([w[:d] for w in solution.weights])
-        return coef, (np.array([w[d] for w in solution.weights]) if fit_intercept else np.zeros(len(coef)))
+        return split(solution.weights, d, k, fit_intercept)
 
     def _conclude(self) -> None:
         """Warns or raises where the fit was not certified; called by ``fit`` itself, for the warning's line."""
         certificate = self.certificate_
-        if certificate.passed or getattr(self, "on_unconverged", "warn") == "ignore":
+        how = getattr(self, "on_unconverged", "warn")
+        collected = hand_in(self.fit_record_, how == "ignore")
+        if certificate.passed or how == "ignore":
+            return
+        if certificate.status is Status.STOPPED_EARLY:  # that is what patience asked for
             return
         text = sentence(type(self).__name__, certificate)
-        if getattr(self, "on_unconverged", "warn") == "raise" and certificate.status is not Status.INTERRUPTED:
+        if how == "raise" and certificate.status is not Status.INTERRUPTED:
             raise NotConvergedError(text, certificate, self)
-        warnings.warn(text, ConvergenceWarning, stacklevel=3)
+        more = None if collected else first_of_search()
+        if more is not None:
+            warnings.warn(text + more, ConvergenceWarning, stacklevel=3)
 
     # ------------------------------------------------------------------------------------------ after it
 

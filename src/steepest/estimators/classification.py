@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,10 +11,19 @@ import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from steepest.estimators.base import CHUNK, FLOATS, LinearModel, scores
-from steepest.estimators.fitting import Job
+from steepest.estimators.base import CHUNK, LinearModel, scores, split
+from steepest.estimators.fitting import HeldOut, Job, Solution
 from steepest.estimators.links import LINKS, log_expit, log_softmax
-from steepest.estimators.targets import Labels, Weights, apply_class_weight, check_weights, encode, normalise
+from steepest.estimators.targets import (
+    Labels,
+    Weights,
+    apply_class_weight,
+    check_weights,
+    encode,
+    normalise,
+    plain_labels,
+)
+from steepest.estimators.validation import FLOATS, Rows, check_rows, codes_of, name_of, scorer_of, scoring
 from steepest.exceptions import DataError
 from steepest.losses.registry import VECTOR_LOSSES
 from steepest.protocols import AnyArray, FloatArray
@@ -26,6 +37,12 @@ class Encoded(NamedTuple):
     weights: Weights
 
 
+def _against(codes: AnyArray, row: int, k: int, loss: Any) -> FloatArray:
+    """Targets of a loss of one score: class ``row`` against the rest, for two classes the second against the first."""
+    low = 0.0 if type(loss).targets == "unit" else -1.0
+    return np.where(codes == (1 if k == 2 else row), 1.0, low)
+
+
 class LinearClassification(ClassifierMixin, LinearModel):  # type: ignore[misc]
     """Base of the classifiers.
 
@@ -35,9 +52,11 @@ class LinearClassification(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
     classes_: AnyArray
     class_weight: Any
+    monitor: Any
+    n_iter_: Any
 
     def _encode(self, X: Any, y: Any, sample_weight: Any) -> Encoded:
-        X, y = self._check_data(X, y, numeric=False)
+        X, y = self._check_data(X, plain_labels(y), numeric=False)
         name = type(self).__name__
         s = check_weights(sample_weight, len(y))
         labels = encode(y, s, name)
@@ -46,30 +65,51 @@ class LinearClassification(ClassifierMixin, LinearModel):  # type: ignore[misc]
             raise DataError(f"class_weight: {name} has only weights of zero left. Give one class a weight above zero.")
         return Encoded(X, labels, normalise(s, len(y)))
 
-    def _jobs(self, loss: Any, penalty: Any, labels: Labels, p: FloatArray, d: int) -> list[Job]:
+    def _jobs(self, loss: Any, penalty: Any, labels: Labels, p: FloatArray) -> list[Job]:
         """One vector job, one binary job, or one-vs-rest jobs."""
         k = len(labels.classes)
-        vector = type(loss) in VECTOR_LOSSES.values()
-        rows = k if vector or k > 2 else 1
-        same = hasattr(self, "classes_") and np.array_equal(self.classes_, labels.classes)
-        before = self._previous(rows, d) if same else None
-        intercept = bool(getattr(self, "fit_intercept", True))
-        if vector:
-            start = None
-            if before is not None:
-                start = np.concatenate([before[0].T.ravel(), before[1] if intercept else before[1][:0]])
-            return [Job(labels.codes, p, loss, penalty, k, start)]
-        low = 0.0 if type(loss).targets == "unit" else -1.0
+        if type(loss) in VECTOR_LOSSES.values():
+            return [Job(labels.codes, p, loss, penalty, k)]
         jobs = []
-        for row in range(rows):
-            positive = 1 if rows == 1 else row
-            y = np.where(labels.codes == positive, 1.0, low)
-            start = None
-            if before is not None:
-                start = np.append(before[0][row], before[1][row]) if intercept else before[0][row].copy()
-            label = "" if rows == 1 else f"class {labels.classes[row]!s} against the rest"
-            jobs.append(Job(y, p, loss, penalty, 1, start, label))
+        for row in range(k if k > 2 else 1):
+            label = "" if k == 2 else f"class {labels.classes[row]!s} against the rest"
+            jobs.append(Job(_against(labels.codes, row, k, loss), p, loss, penalty, label=label))
         return jobs
+
+    def _comparable(self, data: Encoded) -> bool:
+        return hasattr(self, "classes_") and np.array_equal(self.classes_, data.labels.classes)
+
+    def _hold_out(self, jobs: Sequence[Job], data: Encoded, held: Rows) -> None:
+        """Labels as each job sees them; class weights count as they do in training, for the loss."""
+        X, y, s = check_rows(self, held)
+        classes, scorer = data.labels.classes, scorer_of(self)
+        codes, k = codes_of(y, classes), len(classes)
+        weights = s
+        if self.class_weight is not None:
+            factor = apply_class_weight(self.class_weight, data.labels, None, type(self).__name__)[1][codes]
+            weights = factor if s is None else s * factor
+        p = normalise(weights, len(codes)).p
+        for row, job in enumerate(jobs):
+            vector = job.n_outputs > 1
+            job.held = HeldOut(X, codes if vector else _against(codes, row, k, job.loss), p)
+            if scorer is None:
+                continue
+            outputs = job.n_outputs
+            alone = len(jobs) > 1  # one class against the rest is a model of its own, of the classes 0 and 1
+
+            def keep(view: Any, w: FloatArray, outputs: int = outputs) -> None:
+                view.coef_, view.intercept_ = split([w], X.shape[1], outputs, bool(view.fit_intercept))
+
+            model = copy.copy(self)
+            model.classes_ = np.array([0, 1]) if alone else classes
+            target = (codes == row).astype(np.int64) if alone else classes[codes]
+            job.held.score = scoring(model, scorer, keep, X, target, s)
+            job.held.name = name_of(self.monitor)
+
+    def _finish(self, solution: Solution, data: Encoded, jobs: Sequence[Job], fit_intercept: bool) -> None:
+        self.classes_ = data.labels.classes
+        self.coef_, self.intercept_ = self._split(solution, data.X.shape[1], jobs[0].n_outputs, fit_intercept)
+        self.n_iter_ = np.array(solution.iterations, dtype=np.int32)
 
     def _two_from_vector(self) -> bool:
         """Whether two classes have a score each, so that their difference decides."""

@@ -25,13 +25,39 @@ from steepest.jit import compile_clock
 from steepest.kernels import multiclass, passes
 from steepest.losses.registry import SCALAR_LOSSES
 from steepest.parallel import Pool, effective_jobs
+from steepest.penalties import NoPenalty
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
 from steepest.protocols import AnyArray, Certificate, FloatArray, Observer, Status
 from steepest.record.history import History
 from steepest.record.observers import active
+from steepest.record.validation import Monitor
 from steepest.solvers.auto import choose
-from steepest.solvers.loop import Limits, Outcome, run
+from steepest.solvers.loop import Limits, Outcome, accept, run
+
+
+@dataclass(slots=True)
+class HeldOut:
+    """Rows on which a job is watched and which its problem does not contain.
+
+    Attributes
+    ----------
+    X : array or CSR matrix of shape (m, d), validated
+    y : array of shape (m,)
+        Targets as the loss of the job takes them.
+    p : array of shape (m,)
+        Weights that sum to 1.
+    score : callable or None
+        ``score(w)`` of flat parameters, higher is better; None monitors the loss.
+    name : str
+        Of the monitored number.
+    """
+
+    X: Any
+    y: AnyArray
+    p: FloatArray
+    score: Callable[[FloatArray], float] | None = None
+    name: str = "loss"
 
 
 @dataclass(slots=True)
@@ -52,6 +78,10 @@ class Job:
         Parameters to begin from.
     label : str
         Which target or class, for messages.
+    held : HeldOut or None
+        Validation rows.
+    dual : array or None
+        A dual point from an earlier fit, which may prove that ``start`` is optimal; it is verified.
     """
 
     y: AnyArray
@@ -61,6 +91,8 @@ class Job:
     n_outputs: int = 1
     start: FloatArray | None = None
     label: str = ""
+    held: HeldOut | None = None
+    dual: FloatArray | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +108,8 @@ class Control:
     max_time: float | None = None
     n_jobs: int | None = None
     verbose: int = 0
+    patience: int | None = None
+    min_delta: float = 0.0
     notes: list[str] = field(default_factory=list)
 
 
@@ -93,6 +127,7 @@ class Solution:
     solver: dict[str, Any]
     seconds: dict[str, float]
     systems: list[Any]
+    duals: list[FloatArray | None] = field(default_factory=list)
 
     @property
     def history(self) -> History:
@@ -156,6 +191,10 @@ _AT_ZERO: dict[str, Callable[[Job], float]] = {
 }
 
 
+#: Solvers whose first round is dear, or whose multipliers an earlier fit may have left.
+_PROVEN_FIRST = ("closed_form", "augmented_lagrangian", "dual_coordinate")
+
+
 def null_value(job: Job) -> float:
     """The objective at zero parameters, without touching X: the scale of relative gaps."""
     if job.loss.name in _AT_ZERO:
@@ -203,7 +242,7 @@ def solve(X: Any, jobs: Sequence[Job], control: Control, validate_seconds: float
             stack.callback(progress.close)
             observers.append(progress)
         source = as_source(X, pool=pool)
-        runs = _Runs(source, control, observers)
+        runs = _Runs(source, control, observers, clock)
         for job in jobs:
             _explained(runs, job)
     solution = runs.solution()
@@ -229,8 +268,10 @@ def _explained(runs: _Runs, job: Job) -> None:
 class _Runs:
     """The jobs of one fit, one after the other, under common limits."""
 
-    def __init__(self, source: Any, control: Control, observers: list[Observer]) -> None:
-        self.source, self.control, self.observers = source, control, observers
+    def __init__(self, source: Any, control: Control, observers: list[Observer], clock: Any) -> None:
+        self.source, self.control, self.observers, self.clock = source, control, observers, clock
+        self.held: dict[int, Any] = {}  # sources of validation rows, which all jobs share
+        self.watched: list[dict[str, Any]] = []
         self.began = time.perf_counter()
         self.jobs: list[Job] = []
         self.outcomes: list[Outcome] = []
@@ -244,9 +285,34 @@ class _Runs:
         control = self.control
         left = None
         if control.max_time is not None:
-            left = max(control.max_time - (time.perf_counter() - self.began), 0.0)
+            spent = time.perf_counter() - self.began - self.clock.seconds
+            left = max(control.max_time - spent, 0.0)
         stopped = any(outcome.certificate.status is Status.INTERRUPTED for outcome in self.outcomes)
-        return Limits(control.tol, 0 if stopped else control.max_iter, left)
+        return Limits(control.tol, 0 if stopped else control.max_iter, left, lambda: float(self.clock.seconds))
+
+    def _monitor(self, job: Job) -> Monitor | None:
+        """Validation rows as the loop takes them: one product with them a round."""
+        held, control = job.held, self.control
+        if held is None:
+            return None
+        if id(held.X) not in self.held:
+            self.held[id(held.X)] = as_source(held.X, pool=self.source.pool)
+        source = self.held[id(held.X)]
+        outside = Job(held.y, held.p, job.loss, NoPenalty(), job.n_outputs)
+        problem = make_problem(source, outside, control.fit_intercept)
+
+        def loss(w: FloatArray) -> float:
+            coef, b = problem.layout.split(w)
+            shift: Any = b if job.n_outputs > 1 and len(b) else (float(b[0]) if len(b) else 0.0)
+            return problem.losses_at(source.matvec(np.ascontiguousarray(coef), shift))
+
+        return Monitor(loss, held.score, patience=control.patience, min_delta=control.min_delta, name=held.name)
+
+    def _accepted(self, problem: Any, job: Job, null: float) -> Certificate | None:
+        """The certificate of a start that passes as it is: two passes, before a matrix is built."""
+        assert job.start is not None
+        found = certify(problem, job.start, tol=self.control.tol, null_value=null, dual=job.dual, deep=False)
+        return found if found.passed else None
 
     def one(self, job: Job) -> None:
         """Problem, plan, run, certificate."""
@@ -271,21 +337,40 @@ class _Runs:
                 reason = reason.replace(f"max_time={limits.max_time:g} s", f"max_time={control.max_time:g} s")
             return certify(problem, w, tol=control.tol, status=status, reason=reason, null_value=null, dual=dual)
 
-        title = f"{control.name} {job.label}".strip()
-        outcome = run(
-            plan.solver,
-            plan.problem,
-            start,
-            limits=limits,
-            certify=judge,
-            null_value=null,
-            observers=self.observers,
-            info={"title": title, "solver": plan.name},
-        )
+        info = {"title": f"{control.name} {job.label}".strip(), "solver": plan.name}
+        monitor = self._monitor(job)
+        # solvers of these names begin with work that a start at the optimum makes idle, or cannot prove it alone
+        known = self._accepted(problem, job, null) if warm and plan.name in _PROVEN_FIRST else None
+        if known is not None and job.start is not None:
+            outcome = accept(
+                problem,
+                job.start.copy(),
+                known,
+                limits=limits,
+                observers=self.observers,
+                info=info,
+                monitor=monitor,
+            )
+            outcome.dual = job.dual
+        else:
+            outcome = run(
+                plan.solver,
+                plan.problem,
+                start,
+                limits=limits,
+                certify=judge,
+                null_value=null,
+                observers=self.observers,
+                info=info,
+                monitor=monitor,
+            )
         self.jobs.append(job)
         self.outcomes.append(outcome)
+        if monitor is not None:
+            self.watched.append({"label": job.label, **monitor.summary()})
         # the loop counts rounds after the first, which for a direct method is all of its work
-        self.iterations.append(max(1, outcome.iterations) if plan.name == "closed_form" else outcome.iterations)
+        direct = plan.name == "closed_form" and known is None
+        self.iterations.append(max(1, outcome.iterations) if direct else outcome.iterations)
         self.floors.append(FLOOR * abs(null))
         self.passes += float(problem.passes)
         if not self.plan:
@@ -304,7 +389,14 @@ class _Runs:
         n, d = source.shape
         outputs = k if k > 1 else self.jobs[0].n_outputs
         certificates = [outcome.certificate for outcome in self.outcomes]
-        seconds = {name: sum(outcome.seconds[name] for outcome in self.outcomes) for name in ("solve", "certify")}
+        names = ("solve", "certify", "monitor") if self.watched else ("solve", "certify")
+        seconds = {name: sum(outcome.seconds[name] for outcome in self.outcomes) for name in names}
+        watched: dict[str, Any] = {}
+        if self.watched:
+            rows = next(iter(self.held.values())).shape[0]
+            watched["validation"] = {"n_samples": rows, **self.watched[0]}
+            if k > 1:
+                watched["validation"]["outputs"] = self.watched
         return Solution(
             weights=[outcome.w for outcome in self.outcomes],
             certificate=combine(certificates, [job.label for job in self.jobs]),
@@ -321,15 +413,18 @@ class _Runs:
                 "dtype": str(source.dtype),
                 "kind": source.kind,
                 "bytes": int(source.nbytes),
+                **watched,
             },
             solver=self.plan,
             seconds=seconds,
             systems=[system for system, _ in self.systems.values()],
+            duals=[outcome.dual for outcome in self.outcomes],
         )
 
 
 _SEVERITY = (
     Status.CERTIFIED,
+    Status.STOPPED_EARLY,
     Status.APPROXIMATE,
     Status.STALLED,
     Status.BUDGET,

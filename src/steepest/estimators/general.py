@@ -5,14 +5,14 @@ They cover every generalised linear model of the link table in `steepest.estimat
 
 from __future__ import annotations
 
-import time
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from steepest.estimators.classification import LinearClassification
+from steepest.estimators.classification import Encoded, LinearClassification
+from steepest.estimators.fitting import Job
 from steepest.estimators.parameters import ANYTHING, Rules, real
+from steepest.estimators.regression import Encoded as EncodedTargets
 from steepest.estimators.regression import LinearRegressionBase
 from steepest.estimators.solvers import SOLVER
 from steepest.exceptions import DataError, IncompatibleError, InvalidParameterError
@@ -90,6 +90,17 @@ class LinearClassifier(LinearClassification):
     warm_start : bool, default=False
     verbose : int, default=0
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+    patience : int or None, default=None
+        Rounds without improvement on the validation rows after which the fit stops; the best round is the result.
+        Validation rows are those given to `fit`, or ``validation_fraction``.
+    min_delta : float, default=0.0
+        What a round must gain to count as an improvement.
+    monitor : "loss", scorer name or callable, default="loss"
+        What is watched: the mean loss of the validation rows, or ``scorer(estimator, X, y)``, higher is better.
+        Several targets, or classes one against the rest, are watched each on its own.
+    validation_fraction : float in (0, 1) or None, default=None
+        Share of the rows to hold out where no validation rows are given; stratified for classifiers, drawn by
+        ``random_state``.
 
     Attributes
     ----------
@@ -129,6 +140,10 @@ class LinearClassifier(LinearClassification):
         warm_start: bool = False,
         verbose: int = 0,
         on_unconverged: str = "warn",
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        monitor: Any = "loss",
+        validation_fraction: float | None = None,
     ) -> None:
         self.loss = loss
         self.penalty = penalty
@@ -146,34 +161,20 @@ class LinearClassifier(LinearClassification):
         self.warm_start = warm_start
         self.verbose = verbose
         self.on_unconverged = on_unconverged
+        self.patience = patience
+        self.min_delta = min_delta
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Minimise the objective and certify the result.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,)
-            Labels: integers, booleans or strings.
-        sample_weight : array-like of shape (n,), optional
-            0 counts a row as absent, k as k rows.
-        """
-        began = time.perf_counter()
-        self._check_parameters()
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         loss = _trainable(self.loss)
         if type(loss).targets == "nonnegative":
             raise IncompatibleError(f"loss: '{loss.name}' is for counts, not for classes. Use LinearRegressor.")
+
+    def _problems(self, data: Encoded) -> list[Job]:
         penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
-        X, labels, weights = self._encode(X, y, sample_weight)
-        d = X.shape[1]
-        jobs = self._jobs(loss, penalty, labels, weights.p, d)
-        control = self._control()
-        solution = self._run(X, jobs, control, began, weights.total, weights.raw is not None)
-        self.classes_ = labels.classes
-        self.coef_, self.intercept_ = self._split(solution, d, jobs[0].n_outputs, control.fit_intercept)
-        self.n_iter_ = np.array(solution.iterations, dtype=np.int32)
-        self._conclude()
-        return self
+        return self._jobs(_trainable(self.loss), penalty, data.labels, data.weights.p)
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> FloatArray:
@@ -233,6 +234,17 @@ class LinearRegressor(LinearRegressionBase):
     warm_start : bool, default=False
     verbose : int, default=0
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+    patience : int or None, default=None
+        Rounds without improvement on the validation rows after which the fit stops; the best round is the result.
+        Validation rows are those given to `fit`, or ``validation_fraction``.
+    min_delta : float, default=0.0
+        What a round must gain to count as an improvement.
+    monitor : "loss", scorer name or callable, default="loss"
+        What is watched: the mean loss of the validation rows, or ``scorer(estimator, X, y)``, higher is better.
+        Several targets, or classes one against the rest, are watched each on its own.
+    validation_fraction : float in (0, 1) or None, default=None
+        Share of the rows to hold out where no validation rows are given; stratified for classifiers, drawn by
+        ``random_state``.
 
     Attributes
     ----------
@@ -273,6 +285,10 @@ class LinearRegressor(LinearRegressionBase):
         warm_start: bool = False,
         verbose: int = 0,
         on_unconverged: str = "warn",
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        monitor: Any = "loss",
+        validation_fraction: float | None = None,
     ) -> None:
         self.loss = loss
         self.penalty = penalty
@@ -289,34 +305,34 @@ class LinearRegressor(LinearRegressionBase):
         self.warm_start = warm_start
         self.verbose = verbose
         self.on_unconverged = on_unconverged
+        self.patience = patience
+        self.min_delta = min_delta
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Minimise the objective and certify the result.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,)
-        sample_weight : array-like of shape (n,), optional
-            0 counts a row as absent, k as k rows.
-        """
-        began = time.perf_counter()
-        self._check_parameters()
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         loss = _trainable(self.loss)
-        targets = type(loss).targets
-        if type(loss) in VECTOR_LOSSES.values() or targets in ("sign", "class"):
+        if type(loss) in VECTOR_LOSSES.values() or type(loss).targets in ("sign", "class"):
             raise IncompatibleError(f"loss: '{loss.name}' is for classes, not for numbers. Use LinearClassifier.")
-        penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
-        data = self._encode(X, y, sample_weight)
-        _check_range(data.Y[0], loss.name, targets)
-        control = self._control()
-        jobs = self._jobs(data, loss, [penalty])
-        weights = data.weights
-        solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
-        self._keep(solution, data, control.fit_intercept)
-        self.n_iter_ = solution.iterations[0]
-        self._conclude()
-        return self
+
+    def _problems(self, data: EncodedTargets) -> list[Job]:
+        self._check_targets(data.Y, "y")
+        loss = _trainable(self.loss)
+        return self._jobs(data, loss, [_penalty(self.penalty, self.alpha, self.l1_ratio)])
+
+    def _check_targets(self, Y: FloatArray, name: str) -> None:
+        loss = _trainable(self.loss)
+        low, high, targets = float(Y.min()), float(Y.max()), type(loss).targets
+        if targets in ("nonnegative", "unit") and low < 0.0:
+            raise DataError(
+                f"{name}: the loss '{loss.name}' takes targets >= 0, got {low:g}. "
+                "Use another loss, or shift the target."
+            )
+        if targets == "unit" and high > 1.0:
+            raise DataError(
+                f"{name}: the loss '{loss.name}' takes targets in [0, 1], got {high:g}. Divide by the largest."
+            )
 
     @property
     def _link(self) -> str:  # type: ignore[override]
@@ -330,11 +346,3 @@ class LinearRegressor(LinearRegressionBase):
             return tags
         tags.target_tags.positive_only = targets in ("nonnegative", "unit")
         return tags
-
-
-def _check_range(y: FloatArray, name: str, targets: str) -> None:
-    low, high = float(y.min()), float(y.max())
-    if targets in ("nonnegative", "unit") and low < 0.0:
-        raise DataError(f"y: the loss '{name}' takes targets >= 0, got {low:g}. Use another loss, or shift the target.")
-    if targets == "unit" and high > 1.0:
-        raise DataError(f"y: the loss '{name}' takes targets in [0, 1], got {high:g}. Divide by the largest.")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
+from steepest.estimators.fitting import Job, Solution
 from steepest.estimators.noise import Noise, estimate_noise
 from steepest.estimators.parameters import BOOL, Rule, Rules, real
-from steepest.estimators.regression import NOT_POSITIVE, LinearRegressionBase
+from steepest.estimators.regression import NOT_POSITIVE, Encoded, LinearRegressionBase
 from steepest.estimators.solvers import SOLVER
 from steepest.exceptions import InvalidParameterError
 from steepest.losses.registry import get_loss
@@ -46,8 +47,23 @@ class LinearRegression(LinearRegressionBase):
     solver : str, default="auto"
     max_iter : int or None, default=None
     max_time : float or None, default=None
+    random_state : int, RandomState or None
+        Of the split by ``validation_fraction``; nothing else is drawn.
+    warm_start : bool, default=False
+        Begin from the coefficients of the last fit: where they are still optimal, no matrix is built.
     verbose : int, default=0
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+    patience : int or None, default=None
+        Rounds without improvement on the validation rows after which the fit stops; the best round is the result.
+        Validation rows are those given to `fit`, or ``validation_fraction``.
+    min_delta : float, default=0.0
+        What a round must gain to count as an improvement.
+    monitor : "loss", scorer name or callable, default="loss"
+        What is watched: the mean loss of the validation rows, or ``scorer(estimator, X, y)``, higher is better.
+        Several targets, or classes one against the rest, are watched each on its own.
+    validation_fraction : float in (0, 1) or None, default=None
+        Share of the rows to hold out where no validation rows are given; stratified for classifiers, drawn by
+        ``random_state``.
 
     Attributes
     ----------
@@ -86,8 +102,14 @@ class LinearRegression(LinearRegressionBase):
         solver: str = "auto",
         max_iter: int | None = None,
         max_time: float | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
         verbose: int = 0,
         on_unconverged: str = "warn",
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        monitor: Any = "loss",
+        validation_fraction: float | None = None,
     ) -> None:
         self.fit_intercept = fit_intercept
         self.copy_X = copy_X
@@ -97,35 +119,25 @@ class LinearRegression(LinearRegressionBase):
         self.solver = solver
         self.max_iter = max_iter
         self.max_time = max_time
+        self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
         self.on_unconverged = on_unconverged
+        self.patience = patience
+        self.min_delta = min_delta
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Minimise the objective and certify the result.
+    def _problems(self, data: Encoded) -> list[Job]:
+        return self._jobs(data, get_loss("squared"), [NoPenalty()] * len(data.Y))
 
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,) or (n, t)
-        sample_weight : array-like of shape (n,), optional
-            0 counts a row as absent, k as k rows.
-        """
-        began = time.perf_counter()
-        self._check_parameters()
-        data = self._encode(X, y, sample_weight)
-        control = self._control()
-        jobs = self._jobs(data, get_loss("squared"), [NoPenalty()] * len(data.Y))
-        weights = data.weights
-        solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
-        self._keep(solution, data, control.fit_intercept)
+    def _finish(self, solution: Solution, data: Encoded, jobs: Sequence[Job], fit_intercept: bool) -> None:
+        super()._finish(solution, data, jobs, fit_intercept)
         least = [certificate.primal for certificate in solution.certificates]
-        self._noise = estimate_noise(data.X, weights, least, control.fit_intercept, solution.systems)
+        self._noise = estimate_noise(data.X, data.weights, least, fit_intercept, solution.systems)
         sigma = self._noise.sigma
         self.sigma_ = sigma if data.many else float(sigma[0])
         self.rank_ = self._noise.rank
-        self.n_iter_ = solution.iterations if data.many else solution.iterations[0]
-        self._conclude()
-        return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predictions, and the standard deviation of a new observation where it is asked for.
@@ -171,8 +183,21 @@ class Ridge(LinearRegressionBase):
         Not used by the deterministic solvers.
     n_jobs : int or None, default=None
     max_time : float or None, default=None
+    warm_start : bool, default=False
+        Begin from the coefficients of the last fit: where they are still optimal, no matrix is built.
     verbose : int, default=0
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+    patience : int or None, default=None
+        Rounds without improvement on the validation rows after which the fit stops; the best round is the result.
+        Validation rows are those given to `fit`, or ``validation_fraction``.
+    min_delta : float, default=0.0
+        What a round must gain to count as an improvement.
+    monitor : "loss", scorer name or callable, default="loss"
+        What is watched: the mean loss of the validation rows, or ``scorer(estimator, X, y)``, higher is better.
+        Several targets, or classes one against the rest, are watched each on its own.
+    validation_fraction : float in (0, 1) or None, default=None
+        Share of the rows to hold out where no validation rows are given; stratified for classifiers, drawn by
+        ``random_state``.
 
     Attributes
     ----------
@@ -213,8 +238,13 @@ class Ridge(LinearRegressionBase):
         random_state: Any = None,
         n_jobs: int | None = None,
         max_time: float | None = None,
+        warm_start: bool = False,
         verbose: int = 0,
         on_unconverged: str = "warn",
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        monitor: Any = "loss",
+        validation_fraction: float | None = None,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -226,31 +256,18 @@ class Ridge(LinearRegressionBase):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.max_time = max_time
+        self.warm_start = warm_start
         self.verbose = verbose
         self.on_unconverged = on_unconverged
+        self.patience = patience
+        self.min_delta = min_delta
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Minimise the objective and certify the result.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,) or (n, t)
-        sample_weight : array-like of shape (n,), optional
-            0 counts a row as absent, k as k rows.
-        """
-        began = time.perf_counter()
-        self._check_parameters()
-        data = self._encode(X, y, sample_weight)
-        weights = data.weights
-        penalties = [L2(a / weights.total) if a > 0.0 else NoPenalty() for a in self._strengths(len(data.Y))]
-        control = self._control()
-        jobs = self._jobs(data, get_loss("squared"), penalties)
-        solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
-        self._keep(solution, data, control.fit_intercept)
-        self.n_iter_ = solution.iterations if data.many else solution.iterations[0]
-        self._conclude()
-        return self
+    def _problems(self, data: Encoded) -> list[Job]:
+        total = data.weights.total
+        penalties = [L2(a / total) if a > 0.0 else NoPenalty() for a in self._strengths(len(data.Y))]
+        return self._jobs(data, get_loss("squared"), penalties)
 
     def _strengths(self, targets: int) -> FloatArray:
         alphas = np.asarray(self.alpha, dtype=np.float64)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 import warnings
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import numpy as np
-
-from steepest.estimators.classification import LinearClassification
+from steepest.estimators.classification import Encoded, LinearClassification
+from steepest.estimators.fitting import Job
 from steepest.estimators.parameters import BOOL, NONE, Rules, one_of, real
 from steepest.estimators.solvers import SOLVER
 from steepest.losses.registry import get_loss
@@ -63,6 +61,17 @@ class LogisticRegression(LinearClassification):
         Seconds for the solver.
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
         What to do where the certificate does not prove tol.
+    patience : int or None, default=None
+        Rounds without improvement on the validation rows after which the fit stops; the best round is the result.
+        Validation rows are those given to `fit`, or ``validation_fraction``.
+    min_delta : float, default=0.0
+        What a round must gain to count as an improvement.
+    monitor : "loss", scorer name or callable, default="loss"
+        What is watched: the mean loss of the validation rows, or ``scorer(estimator, X, y)``, higher is better.
+        Several targets, or classes one against the rest, are watched each on its own.
+    validation_fraction : float in (0, 1) or None, default=None
+        Share of the rows to hold out where no validation rows are given; stratified for classifiers, drawn by
+        ``random_state``.
 
     Attributes
     ----------
@@ -117,6 +126,10 @@ class LogisticRegression(LinearClassification):
         n_jobs: int | None = None,
         max_time: float | None = None,
         on_unconverged: str = "warn",
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        monitor: Any = "loss",
+        validation_fraction: float | None = None,
     ) -> None:
         self.penalty = penalty
         self.C = C
@@ -134,34 +147,18 @@ class LogisticRegression(LinearClassification):
         self.n_jobs = n_jobs
         self.max_time = max_time
         self.on_unconverged = on_unconverged
+        self.patience = patience
+        self.min_delta = min_delta
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Minimise the objective and certify the result.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,)
-            Labels: integers, booleans or strings.
-        sample_weight : array-like of shape (n,), optional
-            0 counts a row as absent, k as k rows.
-        """
-        began = time.perf_counter()
-        self._check_parameters()
+    def _problems(self, data: Encoded) -> list[Job]:
         ratio, C = self._strengths()
-        X, labels, weights = self._encode(X, y, sample_weight)
-        k, d = len(labels.classes), X.shape[1]
-        alpha = 0.0 if math.isinf(C) else 1.0 / (C * weights.total)
+        k = len(data.labels.classes)
+        alpha = 0.0 if math.isinf(C) else 1.0 / (C * data.weights.total)
         name = "none" if alpha == 0.0 else {0.0: "l2", 1.0: "l1"}.get(ratio, "elasticnet")
-        penalty = get_penalty(name, alpha, ratio)
-        jobs = self._jobs(get_loss("logistic" if k == 2 else "softmax"), penalty, labels, weights.p, d)
-        control = self._control()
-        solution = self._run(X, jobs, control, began, weights.total, weights.raw is not None)
-        self.classes_ = labels.classes
-        self.coef_, self.intercept_ = self._split(solution, d, jobs[0].n_outputs, control.fit_intercept)
-        self.n_iter_ = np.array(solution.iterations, dtype=np.int32)
-        self._conclude()
-        return self
+        loss = get_loss("logistic" if k == 2 else "softmax")
+        return self._jobs(loss, get_penalty(name, alpha, ratio), data.labels, data.weights.p)
 
     def _strengths(self) -> tuple[float, float]:
         """(l1_ratio, C) after the older spelling with ``penalty``."""
@@ -170,7 +167,7 @@ class LogisticRegression(LinearClassification):
             return ratio, float(self.C)
         if self.penalty is None:
             if self.C != 1.0:
-                warnings.warn("penalty=None ignores C and l1_ratio. Leave C at its default.", UserWarning, stacklevel=3)
+                warnings.warn("penalty=None ignores C and l1_ratio. Leave C at its default.", UserWarning, stacklevel=4)
             return 0.0, math.inf
         wanted = {"l2": 0.0, "l1": 1.0}.get(self.penalty)
         if wanted is None:
@@ -179,7 +176,7 @@ class LogisticRegression(LinearClassification):
             warnings.warn(
                 f"penalty='{self.penalty}' overrides l1_ratio={self.l1_ratio}. Leave one of them at its default.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return wanted, float(self.C)
 

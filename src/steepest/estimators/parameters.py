@@ -92,6 +92,10 @@ COMMON: dict[str, Rules] = {
     "class_weight": (WEIGHTS, NONE),
     "solver_options": (Rule("a dict", lambda v: isinstance(v, Mapping)), NONE),
     "on_unconverged": (one_of("warn", "raise", "ignore"),),
+    "patience": (integer(1), NONE),
+    "min_delta": (real(0, closed="left"),),
+    "validation_fraction": (real(0, 1), NONE),
+    "monitor": (Rule("'loss', the name of a scorer or a callable", lambda v: isinstance(v, str) or callable(v)),),
 }
 
 

@@ -81,7 +81,7 @@ def _logistic(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
     X, labels, weights = estimator._encode(X, y, sample_weight)
     k = len(labels.classes)
     loss = get_loss("logistic" if k == 2 else "softmax")
-    jobs = estimator._jobs(loss, NoPenalty(), labels, weights.p, X.shape[1])
+    jobs = estimator._jobs(loss, NoPenalty(), labels, weights.p)
     args = (X, jobs, estimator._control(), ratio, 1.0 / weights.total, weights.total, weights.raw is not None)
     return Setup(*args, many=True, classes=labels.classes)
 
@@ -91,7 +91,7 @@ def _classifier(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
 
     ratio = _named(estimator)
     X, labels, weights = estimator._encode(X, y, sample_weight)
-    jobs = estimator._jobs(_trainable(estimator.loss), NoPenalty(), labels, weights.p, X.shape[1])
+    jobs = estimator._jobs(_trainable(estimator.loss), NoPenalty(), labels, weights.p)
     args = (X, jobs, estimator._control(), ratio, 1.0, weights.total, weights.raw is not None)
     return Setup(*args, many=True, classes=labels.classes)
 

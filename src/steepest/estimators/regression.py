@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from steepest.estimators.base import LinearModel
-from steepest.estimators.fitting import Job, Solution
+from steepest.estimators.base import LinearModel, split
+from steepest.estimators.fitting import HeldOut, Job, Solution
 from steepest.estimators.links import LINKS
 from steepest.estimators.parameters import Rule
 from steepest.estimators.targets import Weights, check_weights, normalise
+from steepest.estimators.validation import Rows, check_rows, name_of, scorer_of, scoring
+from steepest.exceptions import DataError
 from steepest.protocols import FloatArray
 
 NOT_POSITIVE = Rule("False (coefficients of one sign are not offered: use an unconstrained fit)", lambda v: v is False)
@@ -32,6 +34,8 @@ class LinearRegressionBase(RegressorMixin, LinearModel):  # type: ignore[misc]
 
     _link = "identity"
     _multi_output = True
+    monitor: Any
+    n_iter_: Any
 
     def _encode(self, X: Any, y: Any, sample_weight: Any) -> Encoded:
         X, y = self._check_data(X, y, numeric=True, multi_output=self._multi_output)
@@ -43,17 +47,37 @@ class LinearRegressionBase(RegressorMixin, LinearModel):  # type: ignore[misc]
 
     def _jobs(self, data: Encoded, loss: Any, penalties: Sequence[Any]) -> list[Job]:
         """One job a target."""
-        d = data.X.shape[1]
-        before = self._previous(len(data.Y), d)
-        jobs = []
-        for t, (y, penalty) in enumerate(zip(data.Y, penalties, strict=True)):
-            start = None
-            if before is not None:
-                own = bool(getattr(self, "fit_intercept", True))
-                start = np.append(before[0][t], before[1][t]) if own else before[0][t].copy()
-            label = f"target {t}" if data.many and len(data.Y) > 1 else ""
-            jobs.append(Job(y, data.weights.p, loss, penalty, 1, start, label))
-        return jobs
+        several = data.many and len(data.Y) > 1
+        return [
+            Job(y, data.weights.p, loss, penalty, label=f"target {t}" if several else "")
+            for t, (y, penalty) in enumerate(zip(data.Y, penalties, strict=True))
+        ]
+
+    def _check_targets(self, Y: FloatArray, name: str) -> None:
+        """Raises where the loss does not take these targets."""
+
+    def _hold_out(self, jobs: Sequence[Job], data: Encoded, held: Rows) -> None:
+        """Every target is watched on its own."""
+        X, y, s = check_rows(self, held)
+        if y.ndim > 2 or (y.shape[1] if y.ndim == 2 else 1) != len(jobs):
+            raise DataError(f"y_val: expected the targets of y, {len(jobs)} a row, got shape {y.shape}. Pass the same.")
+        Y = np.ascontiguousarray(np.atleast_2d(y.T), dtype=np.float64)
+        self._check_targets(Y, "y_val")
+        scorer, p = scorer_of(self), normalise(s, X.shape[0]).p
+
+        def keep(view: Any, w: FloatArray) -> None:
+            coef, intercept = split([w], X.shape[1], 1, bool(view.fit_intercept))
+            view.coef_, view.intercept_ = coef[0], float(intercept[0])
+
+        for job, target in zip(jobs, Y, strict=True):
+            job.held = HeldOut(X, target, p)
+            if scorer is not None:
+                job.held.score = scoring(self, scorer, keep, X, target, s)
+                job.held.name = name_of(self.monitor)
+
+    def _finish(self, solution: Solution, data: Encoded, jobs: Sequence[Job], fit_intercept: bool) -> None:
+        self._keep(solution, data, fit_intercept)
+        self.n_iter_ = solution.iterations if data.many else solution.iterations[0]
 
     def _keep(self, solution: Solution, data: Encoded, fit_intercept: bool) -> None:
         """Coefficients as scikit-learn shapes them: (d,) and a number for y of shape (n,)."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from steepest.estimators.fitting import Job, Solution
 from steepest.estimators.parameters import BOOL, Rule, Rules, one_of, real
-from steepest.estimators.regression import NOT_POSITIVE, LinearRegressionBase
+from steepest.estimators.regression import NOT_POSITIVE, Encoded, LinearRegressionBase
 from steepest.estimators.solvers import SOLVER
 from steepest.losses.registry import get_loss
 from steepest.penalties import get_penalty
@@ -55,6 +56,17 @@ class ElasticNet(LinearRegressionBase):
     max_time : float or None, default=None
     verbose : int, default=0
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+    patience : int or None, default=None
+        Rounds without improvement on the validation rows after which the fit stops; the best round is the result.
+        Validation rows are those given to `fit`, or ``validation_fraction``.
+    min_delta : float, default=0.0
+        What a round must gain to count as an improvement.
+    monitor : "loss", scorer name or callable, default="loss"
+        What is watched: the mean loss of the validation rows, or ``scorer(estimator, X, y)``, higher is better.
+        Several targets, or classes one against the rest, are watched each on its own.
+    validation_fraction : float in (0, 1) or None, default=None
+        Share of the rows to hold out where no validation rows are given; stratified for classifiers, drawn by
+        ``random_state``.
 
     Attributes
     ----------
@@ -105,6 +117,10 @@ class ElasticNet(LinearRegressionBase):
         max_time: float | None = None,
         verbose: int = 0,
         on_unconverged: str = "warn",
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        monitor: Any = "loss",
+        validation_fraction: float | None = None,
     ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -122,33 +138,20 @@ class ElasticNet(LinearRegressionBase):
         self.max_time = max_time
         self.verbose = verbose
         self.on_unconverged = on_unconverged
+        self.patience = patience
+        self.min_delta = min_delta
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Minimise the objective and certify the result.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,) or (n, t)
-        sample_weight : array-like of shape (n,), optional
-            0 counts a row as absent, k as k rows.
-        """
-        began = time.perf_counter()
-        self._check_parameters()
-        data = self._encode(X, y, sample_weight)
+    def _problems(self, data: Encoded) -> list[Job]:
         alpha, ratio = float(self.alpha), float(self.l1_ratio)
         name = "none" if alpha == 0.0 else {0.0: "l2", 1.0: "l1"}.get(ratio, "elasticnet")
-        penalty = get_penalty(name, alpha, ratio)
-        control = self._control()
-        jobs = self._jobs(data, get_loss("squared"), [penalty] * len(data.Y))
-        weights = data.weights
-        solution = self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
-        self._keep(solution, data, control.fit_intercept)
-        self.n_iter_ = solution.iterations if data.many else solution.iterations[0]
+        return self._jobs(data, get_loss("squared"), [get_penalty(name, alpha, ratio)] * len(data.Y))
+
+    def _finish(self, solution: Solution, data: Encoded, jobs: Sequence[Job], fit_intercept: bool) -> None:
+        super()._finish(solution, data, jobs, fit_intercept)
         gaps = np.array([c.value if c.bounds == "suboptimality" else np.nan for c in solution.certificates])
         self.dual_gap_ = gaps if data.many else float(gaps[0])
-        self._conclude()
-        return self
 
     @property
     def sparse_coef_(self) -> Any:
@@ -191,6 +194,10 @@ class Lasso(ElasticNet):
         max_time: float | None = None,
         verbose: int = 0,
         on_unconverged: str = "warn",
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        monitor: Any = "loss",
+        validation_fraction: float | None = None,
     ) -> None:
         super().__init__(
             alpha,
@@ -209,4 +216,8 @@ class Lasso(ElasticNet):
             max_time=max_time,
             verbose=verbose,
             on_unconverged=on_unconverged,
+            patience=patience,
+            min_delta=min_delta,
+            monitor=monitor,
+            validation_fraction=validation_fraction,
         )

@@ -83,9 +83,8 @@ class Monitor:
         score = self.score(w) if finite and self.score is not None else math.nan
         self.row = {"validation_loss": loss, "validation_score": score}
         value, sign = (loss, -1.0) if self.score is None else (score, 1.0)
-        if not math.isnan(value):
-            if self.weights is None or sign * value >= sign * self.best:
-                self.best, self.best_round, self.weights = value, self.rounds, w
+        if not math.isnan(value) and (self.weights is None or sign * value >= sign * self.best):
+            self.best, self.best_round, self.weights = value, self.rounds, w
         if sign * value > self._reference + self.min_delta:
             self._reference, self._since = sign * value, 0
         else:

@@ -2,8 +2,8 @@
 
 A solver proposes points and never judges them.  The loop stops it when a cheap bound says that the target
 is met, and then has the certificate recomputed from the parameters alone.  If that certificate misses the
-target, which rounding or an intercept can cause, the target is tightened and the same solver goes on.  Held-out rows may
-end a run too, and choose which of its rounds is the result; no solver sees them.
+target, which rounding or an intercept can cause, the target is tightened and the same solver goes on.  Held-out
+rows may end a run too, and choose which of its rounds is the result; no solver sees them.
 """
 
 from __future__ import annotations
