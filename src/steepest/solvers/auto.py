@@ -95,14 +95,20 @@ def _lbfgs(problem: Any, warm: bool, memory: int = 10, **others: Any) -> Plan:
         from steepest.solvers.precondition import HessianSchedule, SoftmaxSchedule
         from steepest.solvers.rough import rough_start, sample_size
 
-        schedule = HessianSchedule(problem) if k == 1 else SoftmaxSchedule(problem)
-        why = (
-            f"{d} features: a ({d}, {d}) Hessian is cheap, so L-BFGS runs in the metric of one"
-            if k == 1
-            else f"{d} features, {k} classes: L-BFGS in the metric of one Hessian block a class"
-        )
+        schedule: Any = HessianSchedule(problem) if k == 1 else SoftmaxSchedule(problem)
         prologue = rough_start if not warm and sample_size(problem) else None
-        solver = Batch("lbfgs", LBFGS(None, memory), search, schedule, prologue)
+        metric = None
+        if k > 1:
+            why = f"{d} features, {k} classes: L-BFGS in the metric of one Hessian block a class"
+        elif schedule.wait and prologue is None:
+            metric = diagonal_metric(problem)
+            why = (
+                f"{n} rows, {d} features: L-BFGS in the metric of the column variances, and in that of a Hessian from "
+                f"round {schedule.wait} on, when its cost has been spent on rounds"
+            )
+        else:
+            why = f"{d} features: a ({d}, {d}) Hessian is cheap, so L-BFGS runs in the metric of one"
+        solver = Batch("lbfgs", LBFGS(metric, memory), search, schedule, prologue)
         return Plan(solver, problem, "lbfgs", why, "10 to 40 passes to a relative gap of 1e-6")
     placed = not problem.layout.intercept or k > 1 or has(problem.loss, "curvature")
     if n <= d and traits.l2 > 0.0 and traits.l1 == 0.0 and not warm and placed:

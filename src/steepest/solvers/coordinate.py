@@ -228,7 +228,11 @@ def _accuracy(quadratic: bool) -> float:
 
 
 def matrix_pays(source: Any, matrices: float = 1.0) -> bool:
-    """Whether Gram matrices cost less than the epochs over columns that they replace."""
+    """Whether Gram matrices, and models on them, cost less than the epochs over columns that they replace.
+
+    In multiply-adds of an epoch: half the squared row lengths for the matrix, ten for each of its numbers, which are
+    written several times, and a fifteenth of d^3 for the factors of two Newton steps.
+    """
     d = source.shape[1]
     if d > MATRIX_COLUMNS:
         return False
@@ -236,7 +240,10 @@ def matrix_pays(source: Any, matrices: float = 1.0) -> bool:
         return True
     lengths = np.diff(source.rows.indptr).astype(np.float64)
     worth = 2.0 * EPOCHS_WORTH * source.nnz
-    return bool(0.5 * float(lengths @ lengths) * matrices <= worth) or (d <= FEW_COLUMNS and matrices <= 1.0)
+    entries, model = 0.5 * float(lengths @ lengths), 10.0 * d * d + d**3 / 15.0
+    if d <= FEW_COLUMNS and matrices <= 1.0:
+        entries = 0.0
+    return bool((entries + model) * matrices <= worth)
 
 
 @dataclass(slots=True)

@@ -17,6 +17,8 @@ from steepest.protocols import AnyArray, Evaluation
 from steepest.solvers.metric import Cholesky, ClassBlocks
 from steepest.solvers.rough import spread_rows
 
+ROUND = 1e5  # multiply-adds in the time that the interpreter takes for a round
+WAIT_FROM = 20  # rounds; below it the full metric comes at once
 ENOUGH = 1e-3  # decrement, relative to that at the last renewal, that makes a renewal pointless
 
 
@@ -28,17 +30,36 @@ def hessian_price(source: Any) -> float:
     return float(lengths @ lengths) / max(1.0, 4.0 * float(lengths.sum()))
 
 
+def metric_wait(source: Any) -> int:
+    """Rounds that cost what the first full metric costs besides its Gram matrix; 0 where those are few.
+
+    Counted in multiply-adds of a sparse pass: a tenth of one for those of a factor and an inverse, ten for each
+    number of the matrix that is written several times, a quarter for dense rows, and `ROUND` for what a round
+    takes besides its pass.  Small data leave a metric nothing to save, and a few rounds tell whether it is needed.
+    """
+    n, d = source.shape
+    work = float(source.nnz) if source.kind == "csr" else 0.25 * n * d
+    rounds = (0.1 * float(d) ** 3 + 10.0 * float(d) ** 2) / (2.0 * work + 10.0 * n + ROUND)
+    return round(rounds) if rounds > WAIT_FROM else 0
+
+
 def spread(n: int, m: int) -> AnyArray | None:
     """m row numbers spread over n; None where that would be about all of them."""
     return spread_rows(n, m) if m < n // 2 else None
 
 
 class HessianSchedule:
-    """The Hessian itself as the metric, for one score a row."""
+    """The Hessian itself as the metric, for one score a row.
+
+    Where `wait` is not 0 the direction is to begin with a cheap metric, and keeps it for as many rounds: the time
+    that the full one would take is spent on rounds first, so the whole costs at most twice the better of the two.
+    """
 
     def __init__(self, problem: Any) -> None:
         d = problem.source.shape[1]
-        self.every = int(np.clip(round(hessian_price(problem.source)), 3, 8))
+        self._usual = int(np.clip(round(hessian_price(problem.source)), 3, 8))
+        self.wait = metric_wait(problem.source)
+        self.every = self.wait or self._usual
         # the first metric is soon out of date: many rows would be wasted on it
         self.most_first = max(50_000, 50 * d)
         self._last = 0
@@ -54,7 +75,8 @@ class HessianSchedule:
             if round_ - self._last < self.every and self._reference < np.inf:
                 return ""
             decrement = problem.inner(at.gradient, direction.metric.solve(at.gradient))
-            if decrement < ENOUGH * self._reference or self._reference == np.inf:
+            waited = self.wait > 0 and self.renewals == 0
+            if self._reference == np.inf or (decrement < ENOUGH * self._reference and not waited):
                 self._last, self._reference = round_, decrement
                 return ""
         first = direction.metric is None
@@ -68,8 +90,7 @@ class HessianSchedule:
         self._last = round_
         self._reference = problem.inner(at.gradient, metric.solve(at.gradient))
         self.renewals += 1
-        if not curved:
-            self.every = 1 << 30  # it would be the same matrix again
+        self.every = self._usual if curved else 1 << 30  # it would be the same matrix again
         return ""
 
 
