@@ -30,10 +30,10 @@ def problem(alike, l2=1e-3, n=500, d=450):
 
 def descend(target, plan, rounds=400):
     state = plan.solver.start(plan.problem, plan.start(None))
-    for count in range(1, rounds + 1):
+    count, done = 0, None
+    while done is None or (count < rounds and np.linalg.norm(done.at.gradient) > 1e-9 and not done.exhausted):
         done = plan.solver.advance(state)
-        if np.linalg.norm(done.at.gradient) < 1e-9 or done.exhausted:
-            break
+        count += 1
     return count, done.at
 
 
