@@ -34,6 +34,8 @@ class SparseSource:
         if csr.ndim != 2:
             raise DataError(f"X: expected a matrix of shape (rows, features), got {csr.ndim} dimension(s).")
         self._take(csr)
+        if self.rows.data.dtype != csr.dtype:
+            self.notes.append(f"the entries of X were copied: {csr.dtype} to {self.rows.data.dtype}")
         n, d = csr.shape
         nnz = self.nnz
         self.shape: tuple[int, int] = (int(n), int(d))
