@@ -3,11 +3,20 @@
 import numpy as np
 import pytest
 
+from steepest.data.source import as_source
 from steepest.exceptions import IncompatibleError
+from steepest.losses import Logistic
+from steepest.parallel import Pool
+from steepest.penalties import NoPenalty
+from steepest.problems.linear import LinearProblem
 from steepest.problems.rowspan import RowSpanProblem
+from steepest.solvers.batch import Batch
 from steepest.solvers.catalogue import make
+from steepest.solvers.directions import LBFGS
 from steepest.solvers.gradient import OneOverL, SteepestDescent, largest_eigenvalue
 from steepest.solvers.metric import Cholesky
+from steepest.solvers.precondition import HessianSchedule
+from steepest.solvers.searches import StrongWolfe
 
 
 def exact(problem):
@@ -90,3 +99,30 @@ def test_a_metric_turns_the_direction(make_problem):
     np.testing.assert_allclose(H @ direction(problem, at), -at.gradient, atol=1e-12)
     direction.renew(None)
     np.testing.assert_array_equal(direction(problem, at), -at.gradient)
+
+
+@pytest.mark.parametrize(("d", "offset"), [(5, 0.0), (5, 100.0), (60, 3.0)])
+def test_rounding_does_not_carry_repeated_columns_apart(make_problem, run, d, offset):
+    """Without a penalty only the sum of their weights matters; a metric must not blow up rounding of the rest."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50 * d, d)) + offset
+    y = np.where((X - offset) @ rng.standard_normal(d) / np.sqrt(d) + rng.standard_normal(50 * d) > 0, 1.0, -1.0)
+    n = len(y)
+    source = as_source(np.column_stack([X, X]), pool=Pool(1))
+    problem = LinearProblem(source, y, np.full(n, 1.0 / n), Logistic(), NoPenalty(), True)
+    G = source.gram(problem.p)
+    metric = Cholesky(0.25 * G)
+    apart = np.concatenate([np.eye(d)[0], -np.eye(d)[0], [0.0]])
+    assert np.linalg.norm(metric.solve(1e-16 * apart)) <= 1e-5
+    at = run(Batch("lbfgs", LBFGS(), StrongWolfe(), HessianSchedule(problem)), problem, most=40).at
+    np.testing.assert_allclose(at.w[:d], at.w[d : 2 * d], atol=1e-3 * np.abs(at.w[:-1]).max())
+
+
+def test_a_metric_of_full_rank_is_left_alone():
+    rng = np.random.default_rng(0)
+    A = np.column_stack([rng.standard_normal((50, 4)) + 1e4, np.ones(50)])
+    H = A.T @ A
+    metric = Cholesky(H)
+    assert metric.jitter == 0.0
+    v = rng.standard_normal(5)
+    np.testing.assert_allclose(metric.solve(H @ v), v, atol=0.02)
