@@ -300,3 +300,45 @@ def test_what_it_needs():
     problem = make(np.eye(2), [1.0, -1.0], Logistic(), L2(1.0), False)
     assert "prox" in AugmentedLagrangian().missing(problem.traits)
     assert AugmentedLagrangian().missing(make(np.eye(2), [1.0, -1.0], Hinge(), L2(1.0), False).traits) is None
+
+
+@pytest.mark.parametrize("loss", LOSSES[:3], ids=repr)
+@pytest.mark.parametrize("alpha", [1e-3, 0.05])
+def test_an_l1_penalty_on_columns_from_a_millionth_to_a_million(loss, alpha):
+    """Weights of the smallest columns would be huge before their penalty counts, and must not hide the others."""
+    X, y = for_loss(loss, 3, n=200, d=8)
+    X = X * np.logspace(-6, 6, 8)
+    problem = make(X, y, loss, L1(alpha), True)
+    out = fit(problem, 1e-6)
+    assert out.certificate.status is Status.CERTIFIED, out.certificate.reason
+    # in columns of size one the penalty differs from column to column
+    size = np.logspace(-6, 6, 8)
+    v, b = cp.Variable(8), cp.Variable()
+    r = X / size @ v + b
+    losses = {
+        "hinge": lambda: cp.pos(1 - cp.multiply(y, r)),
+        "absolute": lambda: cp.abs(r - y),
+        "quantile": lambda: loss.q * cp.pos(y - r) + (1 - loss.q) * cp.pos(r - y),
+    }
+    program = cp.Problem(cp.Minimize(problem.p @ losses[loss.name]() + alpha * cp.norm1(cp.multiply(1.0 / size, v))))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Solution may be inaccurate")
+        best = program.solve(solver=cp.CLARABEL)
+    assert out.certificate.primal == pytest.approx(best, rel=5e-6)
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e6, 1e8])
+@pytest.mark.parametrize("penalty", [NoPenalty(), L1(1e-3)], ids=repr)
+def test_the_spread_of_columns_far_from_zero(offset, penalty):
+    """At 1e8 mean^2 and mean square agree in every digit: the variance has to be summed about the mean."""
+    X, y = data(4, n=300, d=8, sign=True)
+    out = fit(make(X + offset, y, Hinge(), penalty, True), 1e-4)
+    assert out.certificate.passed, out.certificate.reason
+    near = fit(make(X, y, Hinge(), penalty, True), 1e-6)
+    assert out.certificate.primal == pytest.approx(near.certificate.primal, rel=2e-4)
+    solver = AugmentedLagrangian()
+    problem = make(np.column_stack([X + offset, np.full(300, 7.0)]), y, Hinge(), penalty, True)
+    state = solver.start(problem, problem.start())
+    solver.advance(state)
+    np.testing.assert_allclose(state.moments[:8], X.var(axis=0), rtol=1e-3)
+    assert 0.0 < state.moments[8] <= 1e-9

@@ -28,6 +28,8 @@ INNER_MOST = 25
 RIDGE = 1e-2  # of the curvature of the data at the first step; only without an l2 penalty
 FLAT_ROUNDS = 60  # rounds without a better bound after which the solver gives up
 OFFSET = 100.0  # squared mean over variance from which Newton's matrix is formed of centred rows
+NOTHING = 2.0**-52  # of a Newton step: less is rounding
+FAR = 1e9  # squared mean over variance from which their difference has too few digits left
 _BALANCED = 4.0 * 2.0**-52
 
 
@@ -164,10 +166,12 @@ class AugmentedLagrangian:
             problem.passes += 0.5
             # the intercept takes up the means: only the spread of a column tells how far its weight may move
             spread = second - first * first if problem.layout.intercept else second
-            spread = np.maximum(spread, 1e-12 * second)
-            state.moments = np.where(spread > 0.0, spread, 1.0)
             if problem.layout.intercept and bool(np.any(first * first > OFFSET * spread)):
                 state.means = first
+                spread = _centred(problem, first, spread)
+            else:
+                spread = np.maximum(spread, 1e-12 * second)
+            state.moments = np.where(spread > 0.0, spread, 1.0)
             state.q = np.zeros_like(state.w)
         # u = 0 is a dual point as well: all that an exact fit needs
         nothing = zeros.copy()
@@ -264,7 +268,7 @@ class AugmentedLagrangian:
         dz = problem.source.matvec(d, s)
         problem.passes += 0.5
         t = self._root(state, d, dz, slope)
-        if t == 0.0:
+        if t <= NOTHING:
             return 0.0
         state.w = state.w + t * d
         state.shift += t * s
@@ -390,20 +394,25 @@ class AugmentedLagrangian:
         if state.plain:
             state.gap_inner = penalty_gap(w, c, 0.0, l2)
             return state.gap_fenchel + state.gap_inner
-        v, q = state.w, self._weight_slopes(state, state.w)
-        g = c + self._penalty_gradient(state, v)
-        state.gap_inner = float(np.abs(g) @ np.abs(v)) + 0.5 * float(self._weight_steps(state) @ (g * g))
-        state.gap_fenchel += l1 * float(np.abs(v).sum()) - float(q @ v)
+        g = c + self._penalty_gradient(state, state.w)
+        # at w, not at the point of the inner problem: there the weights of columns far too small to matter may be huge
+        size = np.abs(w)
+        state.gap_inner = float(np.abs(g) @ size) + 0.5 * float(self._weight_steps(state) @ (g * g))
+        if l1 > 0.0:
+            state.gap_fenchel = self._fenchel(state, scores, 1.0)
         if l2 == 0.0:
-            state.gap_fenchel += float(np.abs(self._ridge(state) * (v - state.centre)) @ np.abs(v))
+            state.gap_fenchel += float(np.abs(self._ridge(state) * (state.w - state.centre)) @ size)
         if l1 == 0.0:
             # no feasible dual point is known without a penalty; certify projects the slopes, an effect of this order
-            return state.gap_fenchel + 2.0 * float(np.abs(c) @ np.abs(v))
+            return state.gap_fenchel + 2.0 * float(np.abs(c) @ size)
         best = math.inf
         for s in scales_for(c, l1, l2):
-            part = fenchel(problem.loss, scores, state.slopes, s, problem.y, problem.p, 0, len(scores))[0]
-            best = min(best, float(part) + penalty_gap(w, s * c, l1, l2))
+            best = min(best, self._fenchel(state, scores, s) + penalty_gap(w, s * c, l1, l2))
         return best
+
+    def _fenchel(self, state: AugmentedState, scores: FloatArray, s: float) -> float:
+        problem = state.problem
+        return float(fenchel(problem.loss, scores, state.slopes, s, problem.y, problem.p, 0, len(scores))[0])
 
     def _round(self, state: AugmentedState, t: float) -> Round:
         assert state.at is not None
@@ -411,3 +420,20 @@ class AugmentedLagrangian:
         relative = relative_to(value, state.dual, state.primal, state.floor)
         bound = Bound("duality_gap", value, relative, "suboptimality", state.primal, state.dual)
         return Round(state.at, t, bound=bound, dual=state.best)
+
+
+def _centred(problem: Any, means: FloatArray, spread: FloatArray) -> FloatArray:
+    """Variances of the columns: those that are a small difference of large numbers are summed again, O(n) each."""
+    far = np.flatnonzero(means * means > FAR * spread)
+    floor = 1e-12 * means * means
+    if problem.source.kind != "dense":
+        return np.maximum(spread, floor)
+    out = spread.copy()
+    out[far] = 0.0
+    X, p, rows = problem.source.X, problem.p, max(1, (1 << 20) // max(1, len(far)))
+    for low in range(0, len(p) if len(far) else 0, rows):
+        part = X[low : low + rows, far].astype(np.float64)
+        part[p[low : low + rows] == 0.0] = means[far]  # absent rows may hold anything
+        part -= means[far]
+        out[far] += p[low : low + rows] @ (part * part)
+    return np.where(out > 2.0**-96 * means * means, out, floor)  # less: the column is constant up to rounding
