@@ -3,13 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder  # noqa: F401  (compute_class_weight would import it within a deadline)
 from sklearn.utils.class_weight import compute_class_weight
 
-from steepest.estimators.targets import Labels, apply_class_weight, check_weights, encode, normalise
+from steepest.estimators.targets import Labels, apply_class_weight, check_weights, encode, normalise, plain_labels
+from steepest import LinearClassifier, LogisticRegression
 from steepest.exceptions import DataError, InvalidParameterError
 
 
@@ -167,3 +169,37 @@ def test_class_weights_by_label() -> None:
 def test_bad_class_weights(given: Any, message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
         apply_class_weight(given, labels_of(["a", "b"]), None, "Model")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "classes"),
+    [
+        ("Int64", [3, 5, 3, 5], np.array([3, 5])),
+        ("UInt8", [0, 200, 0, 200], np.array([0, 200], dtype=np.uint8)),
+        ("boolean", [True, False, True, False], np.array([False, True])),
+        ("Float64", [0.0, 1.0, 0.0, 1.0], np.array([0.0, 1.0])),
+        ("int32[pyarrow]", [3, 5, 3, 5], np.array([3, 5], dtype=np.int32)),
+        ("bool[pyarrow]", [True, False, True, False], np.array([False, True])),
+        ("string", ["a", "b", "a", "b"], np.array(["a", "b"], dtype=object)),
+        ("string[pyarrow]", ["a", "b", "a", "b"], np.array(["a", "b"], dtype=object)),
+        ("category", ["a", "b", "a", "b"], np.array(["a", "b"], dtype=object)),
+        ("int64", [3, 5, 3, 5], np.array([3, 5])),
+    ],
+)
+@pytest.mark.parametrize(
+    "model", [LogisticRegression(), LinearClassifier("hinge")], ids=["LogisticRegression", "hinge"]
+)
+def test_classes_are_of_the_kind_that_a_pandas_column_holds(dtype: str, values: Any, classes: Any, model: Any) -> None:
+    X = np.array([[0.0], [1.0], [0.1], [0.9]])
+    for y in (pd.Series(values, dtype=dtype), pd.Series(values, dtype=dtype).array):
+        model.fit(X, y)
+        np.testing.assert_array_equal(model.classes_, classes)
+        assert model.classes_.dtype == classes.dtype
+        assert model.predict(X).dtype == classes.dtype
+
+
+def test_a_missing_label_is_an_error() -> None:
+    y = pd.Series([0, 1, None], dtype="Int64")
+    assert plain_labels(y) is y
+    with pytest.raises(ValueError, match="NaN"):
+        LogisticRegression().fit(np.ones((3, 1)), y)

@@ -121,6 +121,18 @@ def encode(y: AnyArray, s: FloatArray | None, owner: str) -> Labels:
     return labels
 
 
+def plain_labels(y: Any) -> Any:
+    """Labels of a column that may hold missing values, and holds none, in the dtype beneath; all others as they are.
+
+    pandas' Int64, boolean and their like in Arrow become int64 and bool; scikit-learn's checks would make floats of
+    them, and so of the classes.
+    """
+    dtype = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "iubf" or bool(y.isna().any()):
+        return y
+    return y.to_numpy(dtype=dtype)
+
+
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
