@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -42,7 +43,7 @@ def blocks(stream: ByteStream, head: bytes, dialect: Dialect, size: int) -> Iter
     path = stream.path
     decoder = None if dialect.encoding == "utf-8" else codecs.getincrementaldecoder(dialect.encoding)()
     line, left, skip = 1, b"", dialect.skip
-    piece = head
+    piece, head = head[:size], head[size:]
     first = True
     while True:
         last = not piece
@@ -74,7 +75,7 @@ def blocks(stream: ByteStream, head: bytes, dialect: Dialect, size: int) -> Iter
         if len(data) > _LONGEST_ROW:
             raise _open_quote(path, line, data, newline)
         left = data
-        piece = stream.read(size)
+        piece, head = (head[:size], head[size:]) if head else (stream.read(size), b"")
 
 
 def _end(data: bytes, newline: bytes, multiline: bool) -> int:
@@ -94,8 +95,9 @@ def _closed_gaps(block: bytes, dialect: Dialect) -> bytes:
     """A space between a separator and an opening quote hides the quote from the parser."""
     if not dialect.gaps:
         return block
-    separator = dialect.separator.encode()
-    return block.replace(separator + b' "', separator + b'"')
+    separator = re.escape(dialect.separator.encode())
+    opening = separator + b' "(?!"[^' + separator + b"\r\n])"  # a doubled quote is one inside a cell
+    return re.sub(opening, dialect.separator.encode() + b'"', block)
 
 
 def _open_quote(path: object, line: int, data: bytes, newline: bytes) -> DataError:

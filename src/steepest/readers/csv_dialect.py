@@ -19,6 +19,8 @@ SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}
 Header = Literal["auto", "yes", "no"]
 _COMMENT = ("#", "|", "%", "//", "sep=")
 _MOST_SKIPPED = 20
+HEAD = 1 << 16
+"""Bytes from the beginning of a file that tell its dialect; more do not hurt, fewer are the whole file."""
 _SAMPLE_LINES, _SAMPLE_BYTES = 1000, 1 << 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
@@ -79,7 +81,7 @@ def encoding_of(head: bytes) -> str:
     try:
         sample.decode()
     except UnicodeDecodeError as error:
-        return "utf-8" if len(sample) - error.start < 4 < len(head) - error.start else "cp1252"
+        return "utf-8" if error.reason == "unexpected end of data" else "cp1252"
     return "utf-8"
 
 
@@ -131,7 +133,10 @@ def sniff(head: bytes, path: Path, *, header: Header, encoding: str, expected: S
     if not named and header == "auto":
         notes.append("no header was found, so columns are called column 1, column 2, ...")
     multiline = any("\n" in cell for row in body[:-1] for cell in row.cells)
-    gaps = any(f'{separator} "' in line for line in lines)
+    spaced = (
+        [line.removesuffix("\r") + "\n" for line in lines] if any(f'{separator} "' in line for line in lines) else []
+    )
+    gaps = any(cell.startswith(' "') for row in _rows(spaced, separator, gaps=False) for cell in row.cells)
     return Dialect(separator, decimal, newline, encoding, names, named, skip, multiline, gaps, tuple(notes))
 
 
@@ -151,13 +156,13 @@ def _sample(head: bytes, encoding: str, path: Path) -> str:
     text = sample.decode(encoding, errors="replace").removeprefix("\ufeff")
     if len(text) > 100 and sum(c < " " and c not in "\t\r\n\f\v" for c in text) > 0.05 * len(text):
         raise DataError(f"{path}: binary data, a table of text was expected; tables are CSV, TSV and Parquet")
-    whole = len(sample) == len(head)
+    whole = len(head) < HEAD
     end = max(text.rfind("\n"), text.rfind("\r"))
     return text if whole or end <= 0 else text[: end + 1]
 
 
-def _rows(lines: list[str], separator: str) -> list[_Row]:
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+def _rows(lines: list[str], separator: str, *, gaps: bool = True) -> list[_Row]:
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=gaps)
     found: list[_Row] = []
     before = 0
     while True:

@@ -17,7 +17,7 @@ from typing import Any
 
 from steepest.exceptions import DataError
 from steepest.readers.csv_blocks import Block, blocks
-from steepest.readers.csv_dialect import MISSING, Dialect, Header, encoding_of, sniff
+from steepest.readers.csv_dialect import HEAD, MISSING, Dialect, Header, encoding_of, sniff
 from steepest.readers.files import ByteStream, Progress
 
 BLOCK = 16 << 20
@@ -80,7 +80,7 @@ class CsvReader:
         import pyarrow as pa
 
         with ByteStream(self.path, self.progress) as stream:
-            head = stream.read(self.block_size)
+            head = stream.read(max(HEAD, self.block_size))
             if not head.strip():
                 raise DataError(f"{self.path}: no rows; the file is empty")
             self.encoding = self.encoding or encoding_of(head)

@@ -8,7 +8,7 @@ from typing import Any
 
 from steepest.exceptions import DataError, InvalidParameterError
 from steepest.readers.columns import clean_text, mixture
-from steepest.readers.csv_dialect import Header, encoding_of, looks_like_libsvm, sniff
+from steepest.readers.csv_dialect import HEAD, Header, encoding_of, looks_like_libsvm, sniff
 from steepest.readers.csv_table import BLOCK, CsvReader
 from steepest.readers.files import ByteStream, Progress, bare_name, need_arrow
 from steepest.readers.idx import is_idx
@@ -28,7 +28,7 @@ def is_table(path: str | Path) -> bool:
         return True
     try:
         with ByteStream(path) as stream:
-            head = stream.read(1 << 16)
+            head = stream.read(HEAD)
         if head.startswith(MAGIC):
             return True
         if not head.strip() or is_idx(head[:4]) or looks_like_libsvm(head):
