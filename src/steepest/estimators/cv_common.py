@@ -20,13 +20,19 @@ from steepest.solvers.path import Point
 
 
 def _is_list(value: Any) -> bool:
-    return not isinstance(value, str | bytes) and np.ndim(value) == 1 and len(value) > 0
+    return bool(not isinstance(value, str | bytes) and np.ndim(value) == 1 and len(value) > 0)
+
+
+def _is_cv(value: Any) -> bool:
+    if isinstance(value, int | np.integer):
+        return int(value) >= 2
+    return hasattr(value, "split") or isinstance(value, Iterable)
 
 
 LIST = Rule("an array-like", _is_list)
 CV = Rule(
     "an int >= 2, a splitter or an iterable of splits",
-    lambda v: (isinstance(v, int | np.integer) and v >= 2) or hasattr(v, "split") or isinstance(v, Iterable),
+    _is_cv,
 )
 GRID: Rules = (integer(1), LIST)
 CV_RULES: Rules = (CV, NONE)

@@ -118,6 +118,11 @@ class LogisticRegressionCV(LogisticRegression):
         "use_legacy_attributes": (BOOL,),
     }
     certificates_: AnyArray
+    C_: Any
+    l1_ratio_: Any
+    scores_: Any
+    coefs_paths_: Any
+    n_iter_: Any
 
     def __init__(
         self,
@@ -211,13 +216,13 @@ class LogisticRegressionCV(LogisticRegression):
         job, total = self._job(labels, weights, None)
         with runner(X, control) as whole:
             if self.refit:
-                c, r = np.unravel_index(int(np.argmax(values.sum(axis=0).T)), (len(Cs), len(ratios)))
+                c, r = _best(values.sum(axis=0))
                 C, share, jobs = float(Cs[c]), float(ratios[r]), [job]
                 job.start = _flat(paths_[:, r, c].mean(axis=0), d, control.fit_intercept)
                 job.penalty = mixed(1.0 / (C * total), share)
                 chosen = whole.path(job, [job.penalty], job.start)
             else:
-                best = [np.unravel_index(int(np.argmax(v.T)), (len(Cs), len(ratios))) for v in values]
+                best = [_best(own) for own in values]
                 C, share = float(np.mean([Cs[c] for c, _ in best])), float(np.mean([ratios[r] for _, r in best]))
                 chosen = [own[r][c] for own, (c, r) in zip(points, best, strict=True)]
                 penalty = mixed(1.0 / (C * total), share)
@@ -298,7 +303,7 @@ class LogisticRegressionCV(LogisticRegression):
                 m, k, d = coef.shape
                 Z = scores(X, coef.reshape(m * k, d), intercept.ravel()).reshape(-1, m, k)
                 codes = (Z[:, :, 0] > 0.0).astype(np.intp) if k == 1 else Z.argmax(axis=2)
-                return np.average(classes[codes] == y[:, None], axis=0, weights=weights)  # type: ignore[no-any-return]
+                return np.average(classes[codes] == y[:, None], axis=0, weights=weights)
 
             return accuracy
         scorer = _with_labels(get_scorer(self.scoring), classes)
@@ -360,11 +365,18 @@ class LogisticRegressionCV(LogisticRegression):
         return router(self, self.cv, get_scorer(self.scoring or "accuracy"), score_too=True)
 
 
+def _best(values: FloatArray) -> tuple[int, int]:
+    """(which C, which mix) of the highest of (mixes, Cs) scores; the first C of equal ones."""
+    c, r = divmod(int(np.argmax(values.T)), len(values))
+    return c, r
+
+
 def _rows(params: dict[str, Any], rows: Any, n: int) -> dict[str, Any]:
     """Arguments with an entry a row, restricted to some rows."""
 
     def cut(value: Any) -> Any:
-        return np.asarray(value)[rows] if np.ndim(value) == 1 and len(value) == n else value
+        array = np.asarray(value)
+        return array[rows] if array.ndim == 1 and len(array) == n else value
 
     return {name: cut(value) for name, value in params.items()}
 

@@ -59,7 +59,7 @@ def prepare(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
     from steepest.estimators.logistic import LogisticRegression
     from steepest.estimators.sparse_regression import ElasticNet
 
-    makers: list[tuple[type, Callable[..., Setup]]] = [
+    makers: list[tuple[Any, Callable[..., Setup]]] = [
         (LogisticRegression, _logistic),
         (LinearClassifier, _classifier),
         (LinearRegressor, _regressor),

@@ -202,7 +202,8 @@ class RidgeCV(LinearRegressionBase):
         made = collect((len(rows), len(rows[0])))
         for t, row in enumerate(rows):
             made[t] = row
-        return made if many else made[0]
+        out: AnyArray = made if many else made[0]
+        return out
 
     # --------------------------------------------------------------------------------------- leave-one-out
 

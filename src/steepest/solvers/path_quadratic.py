@@ -177,10 +177,14 @@ class RidgeFactor:
         weights = 1.0 / (self.values[:, None] + l2)
         if self.by_columns:
             c, _ = products(self.source, self.p, y, self.mean, self.intercept)
-            return np.ascontiguousarray((self.vectors @ (weights * (self.vectors.T @ c)[:, None])).T)
+            W: FloatArray = self.vectors @ (weights * (self.vectors.T @ c)[:, None])
+            out: FloatArray = np.ascontiguousarray(W.T)
+            return out
         alpha = self.vectors @ (weights * (self.vectors.T @ (self.root * self._centred(y)))[:, None])
-        W, _ = self.source.rmatvec(self.root, np.ascontiguousarray(alpha))
-        return np.ascontiguousarray((W - np.outer(self.mean, self.root @ alpha)).T)
+        W = self.source.rmatvec(self.root, np.ascontiguousarray(alpha))[0]
+        W -= np.outer(self.mean, self.root @ alpha)
+        shaped: FloatArray = np.ascontiguousarray(W.T)
+        return shaped
 
     def _centred(self, y: FloatArray) -> FloatArray:
         return y - float(self.p @ y) if self.intercept else y
