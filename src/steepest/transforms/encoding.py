@@ -184,10 +184,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         indicator = low == 0.0 and high == 1.0 and bool(((known == 0.0) | (known == 1.0)).all())
         if indicator or self.numbers == "keep":
             return [column.name], float(np.count_nonzero(values)) / column.n
-        center = float(values.mean())
-        spread = values - center
-        deviation = math.sqrt(float(spread @ spread) / column.n)
-        self.center_[k], self.scale_[k] = center, deviation if 0.0 < deviation < math.inf else high - low
+        if high - low <= 8 * np.finfo(np.float64).eps * max(abs(low), abs(high)):
+            return self._drop(column, f"every value is {low:g} up to rounding")
+        if not math.isfinite(high - low):
+            raise DataError(
+                f"X: column {column.name!r} runs from {low:g} to {high:g}, too wide for float64; rescale it"
+            )
+        unit = high - low  # so that squares stay in the range of float64
+        spread = (values - low) / unit
+        shift = float(spread.mean())
+        spread -= shift
+        self.center_[k] = low + unit * shift
+        self.scale_[k] = unit * math.sqrt(float(spread @ spread) / column.n)
         return [column.name], 1.0
 
     def _learn_levels(self, k: int, column: Column) -> tuple[list[str], float]:
