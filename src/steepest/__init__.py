@@ -30,6 +30,7 @@ if _TYPE_CHECKING:
     from steepest.estimators import Ridge as Ridge
     from steepest.estimators import RidgeCV as RidgeCV
     from steepest.estimators import regularization_path as regularization_path
+    from steepest.estimators.collecting import collect_certificates as collect_certificates
     from steepest.losses.checks import check_loss as check_loss
     from steepest.losses.divergences import cross_entropy as cross_entropy
     from steepest.losses.divergences import entropy as entropy
@@ -42,6 +43,9 @@ if _TYPE_CHECKING:
     from steepest.protocols import Status as Status
     from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
     from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
+    from steepest.record.adapters.mlflow import MLflow as MLflow
+    from steepest.record.adapters.tensorboard import TensorBoard as TensorBoard
+    from steepest.record.observers import observe as observe
     from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.transforms.scaler import Scaler as Scaler
     from steepest.transforms.whitener import Whitener as Whitener
@@ -63,13 +67,16 @@ _HOMES = {
     "LogisticRegression": "steepest.estimators",
     "LogisticRegressionCV": "steepest.estimators",
     "RegularizationPath": "steepest.estimators",
+    "MLflow": "steepest.record.adapters.mlflow",
     "Ridge": "steepest.estimators",
     "RidgeCV": "steepest.estimators",
     "Scaler": "steepest.transforms.scaler",
     "Status": "steepest.protocols",
+    "TensorBoard": "steepest.record.adapters.tensorboard",
     "TableEncoder": "steepest.transforms.encoding",
     "Whitener": "steepest.transforms.whitener",
     "check_loss": "steepest.losses.checks",
+    "collect_certificates": "steepest.estimators.collecting",
     "cross_entropy": "steepest.losses.divergences",
     "entropy": "steepest.losses.divergences",
     "exceptions": "steepest.exceptions",
@@ -77,6 +84,7 @@ _HOMES = {
     "kl_divergence": "steepest.losses.divergences",
     "load": "steepest.persistence.store",
     "losses": "steepest.losses",
+    "observe": "steepest.record.observers",
     "penalties": "steepest.penalties",
     "regularization_path": "steepest.estimators",
     "save": "steepest.persistence.store",

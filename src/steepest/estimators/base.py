@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -14,13 +12,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from steepest.estimators.callbacks import CallbackSupport, under_callbacks
-from steepest.estimators.collecting import first_of_search, hand_in
+from steepest.estimators.collecting import hand_in, warn_once_a_search
 from steepest.estimators.fitting import Control, Job, Solution, solve
 from steepest.estimators.objective import describe
+from steepest.estimators.page import certificate_note
 from steepest.estimators.parameters import COMMON, Rules, validate
 from steepest.estimators.solvers import own_name
 from steepest.estimators.validation import FLOATS, Rows, resolve
-from steepest.estimators.warnings import ConvergenceWarning, sentence
+from steepest.estimators.warnings import sentence
 from steepest.exceptions import DataError, NotConvergedError
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.record.history import History
@@ -333,9 +332,8 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         text = sentence(type(self).__name__, certificate)
         if how == "raise" and certificate.status is not Status.INTERRUPTED:
             raise NotConvergedError(text, certificate, self)
-        more = None if collected else first_of_search()
-        if more is not None:
-            warnings.warn(text + more, ConvergenceWarning, stacklevel=3)
+        if not collected:
+            warn_once_a_search(text, stacklevel=3)
 
     # ------------------------------------------------------------------------------------------ after it
 
@@ -354,10 +352,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         drawn = str(super()._html_repr())
         if not hasattr(self, "certificate_"):
             return drawn
-        certificate = self.certificate_
-        gap = f", proven relative gap {certificate.relative:.2g}" if certificate.bounds == "suboptimality" else ""
-        line = f"minimised {self._objective}; {certificate.status}{gap}"
-        return f'{drawn}<p style="font-family: monospace">{html.escape(line)}</p>'
+        return drawn + certificate_note(self._objective, self.certificate_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

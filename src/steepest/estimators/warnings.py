@@ -1,4 +1,7 @@
-"""The warning that a fit was not certified, and what to do about it."""
+"""The warning that a fit was not certified, and what to do about it.
+
+A search makes hundreds of fits; what becomes of their certificates is the matter of ``collecting``.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,13 @@
 """Watching fits from outside: observers for the length of a block.
 
 Observers see every round and change nothing; what they return may ask for a stop.  They are no parameters of
-an estimator, so an estimator can always be cloned and pickled::
+an estimator, so an estimator can always be cloned and pickled.  What holds a file or a connection is given as a
+*factory*, plain settings with a method ``observer()``, of which every fit has its own observer::
 
     with observe(print_gap):
+        Ridge().fit(X, y)
+
+    with observe(TensorBoard("runs")):
         Ridge().fit(X, y)
 """
 
@@ -12,11 +16,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from steepest.protocols import Certificate, FloatArray, Observer
 
-_ACTIVE: ContextVar[tuple[Observer, ...]] = ContextVar("steepest_observers", default=())
+_ACTIVE: ContextVar[tuple[Any, ...]] = ContextVar("steepest_observers", default=())
+
+
+class ObserverFactory(Protocol):
+    """Settings that make an observer for each fit; picklable and free of state."""
+
+    def observer(self) -> Observer: ...
 
 
 class RoundCallback:
@@ -43,13 +53,19 @@ class RoundCallback:
 
 
 @contextmanager
-def observe(*observers: Observer | Callable[[dict[str, float], FloatArray], Any]) -> Iterator[None]:
+def observe(
+    *observers: Observer | ObserverFactory | Callable[[dict[str, float], FloatArray], Any],
+) -> Iterator[None]:
     """Let observers see every fit that this thread begins inside the block.
 
     Parameters
     ----------
-    *observers : Observer or callable
-        A plain function becomes a `RoundCallback`.
+    *observers : Observer, factory or callable
+        Of a factory every fit has its own observer.  A plain function becomes a `RoundCallback`.
+
+    Notes
+    -----
+    Fits in other threads and in worker processes (``n_jobs`` of a search) are not seen.
 
     Examples
     --------
@@ -60,7 +76,9 @@ def observe(*observers: Observer | Callable[[dict[str, float], FloatArray], Any]
     >>> len(active())
     0
     """
-    made: tuple[Any, ...] = tuple(item if hasattr(item, "round") else RoundCallback(item) for item in observers)
+    made: tuple[Any, ...] = tuple(
+        item if hasattr(item, "round") or hasattr(item, "observer") else RoundCallback(item) for item in observers
+    )
     token = _ACTIVE.set((*_ACTIVE.get(), *made))
     try:
         yield
@@ -69,5 +87,5 @@ def observe(*observers: Observer | Callable[[dict[str, float], FloatArray], Any]
 
 
 def active() -> tuple[Observer, ...]:
-    """Observers of the blocks around the caller."""
-    return _ACTIVE.get()
+    """Observers for one fit: those of the blocks around the caller, and a new one of every factory."""
+    return tuple(item.observer() if hasattr(item, "observer") else item for item in _ACTIVE.get())

@@ -1,0 +1,125 @@
+"""scikit-learn's callbacks (1.9 and later) see the rounds of a fit; the only place that knows their interface.
+
+A fit is a task whose subtasks are its rounds, or, where there are several targets or classes against the rest, the
+problems, each with its rounds.  A callback that asks to stop ends the fit like an observer that does.  Older versions
+of scikit-learn have no callbacks, and estimators then have no ``set_callbacks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from steepest.estimators.fitting import Job, Solution
+from steepest.protocols import Certificate, FloatArray
+from steepest.record.observers import observe
+
+try:
+    from sklearn.callback import CallbackSupportMixin as CallbackSupport
+    from sklearn.callback import with_callbacks
+except ImportError:
+
+    class CallbackSupport:  # type: ignore[no-redef]
+        """Nothing: the installed scikit-learn has no callbacks."""
+
+    def with_callbacks(method: Any) -> Any:
+        """The method itself."""
+        return method
+
+
+S = TypeVar("S", bound=Solution)
+
+
+class _Attributes:
+    """Flat parameters of the jobs as the fitted attributes that a prediction needs."""
+
+    def __init__(self, estimator: Any, jobs: Sequence[Job], data: Any) -> None:
+        self.jobs, self.d = jobs, int(data.X.shape[1])
+        self.intercept = bool(getattr(estimator, "fit_intercept", True))
+        labels = getattr(data, "labels", None)
+        self.classes = None if labels is None else labels.classes
+        self.flat = labels is None and not getattr(data, "many", False)
+
+    def __call__(self, weights: Sequence[FloatArray]) -> dict[str, Any] | None:
+        """None where the parameters are in other coordinates than the features', or not those of all jobs."""
+        k, d = self.jobs[0].n_outputs, self.d
+        if len(weights) != len(self.jobs) or any(len(w) != k * (d + self.intercept) for w in weights):
+            return None
+        coef = np.concatenate([w[: d * k].reshape(d, k).T for w in weights])
+        bias = np.concatenate([w[d * k :] for w in weights]) if self.intercept else np.zeros(len(coef))
+        if self.flat:
+            return {"coef_": coef[0], "intercept_": float(bias[0])}
+        found = {"coef_": coef, "intercept_": bias}
+        return found if self.classes is None else {**found, "classes_": self.classes}
+
+
+class _Rounds:
+    """An observer that opens and ends one subtask a round."""
+
+    def __init__(self, root: Any, attributes: _Attributes, given: dict[str, Any]) -> None:
+        self.root, self.attributes, self.given = root, attributes, given
+        self.several = len(attributes.jobs) > 1
+        self.task: Any = None
+        self.current: Any = None
+
+    def begin(self, info: dict[str, Any]) -> None:
+        """The task of a job, and its first round."""
+        self.task = self.root
+        if self.several:
+            self.task = self.root.subcontext(task_name=str(info.get("title", "")), max_subtasks=None)
+            self.task.call_on_fit_task_begin(**self.given)
+        self._open()
+
+    def _open(self) -> None:
+        self.current = self.task.subcontext(task_name="round")
+        self.current.call_on_fit_task_begin(**self.given)
+
+    def round(self, row: dict[str, float], w: FloatArray) -> bool:
+        """Ends the round, with a model that predicts as if the fit ended here, and opens the next."""
+        made = self.attributes([w.copy()])
+        stop = self.current.call_on_fit_task_end(**self.given, reconstruction_attributes=made)
+        self._open()
+        return bool(stop)
+
+    def end(self, certificate: Certificate) -> None:
+        """Ends the round that never came, as scikit-learn's own estimators do, and the task of a job."""
+        self.current.call_on_fit_task_end(estimator=self.given["estimator"])
+        if self.several:
+            self.task.call_on_fit_task_end(**self.given)
+
+
+@with_callbacks  # type: ignore[untyped-decorator]
+def _watched(estimator: Any, given: dict[str, Any], attributes: _Attributes, work: Callable[[], Any]) -> Any:
+    many = len(attributes.jobs)
+    root = estimator._init_callback_context(max_subtasks=many if many > 1 else None)
+    given = {"estimator": estimator, **given}
+    root.call_on_fit_task_begin(**given)
+    with observe(_Rounds(root, attributes, given)):
+        solution = work()
+    root.call_on_fit_task_end(**given, reconstruction_attributes=attributes(solution.weights))
+    return solution
+
+
+def under_callbacks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, jobs: Sequence[Job], data: Any, work: Callable[[], S]
+) -> S:
+    """What ``work`` returns, seen by the callbacks of the estimator; without any, just that.
+
+    Parameters
+    ----------
+    estimator : LinearModel
+    X, y, sample_weight
+        As given to ``fit``, for callbacks that ask for them.
+    jobs : sequence of Job
+    data
+        Validated: ``X``, and ``labels.classes`` of a classifier or ``many`` of a regressor.
+    work : callable
+        Solves the jobs.
+    """
+    if not getattr(estimator, "_skl_callbacks", None):
+        return work()
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    given = {"X": X, "y": y, "metadata": metadata}
+    return _watched(estimator, given, _Attributes(estimator, jobs, data), work)  # type: ignore[no-any-return]
