@@ -9,6 +9,8 @@ import numpy as np
 
 from steepest.protocols import HISTORY_COLUMNS, FloatArray
 
+_KNOWN = frozenset(HISTORY_COLUMNS)
+
 
 class History:
     """Rounds of a fit, as columns.
@@ -32,8 +34,8 @@ class History:
 
     def append(self, **row: float) -> None:
         """Add a round; columns left out are nan.  An unknown column is an error."""
-        unknown = set(row) - set(HISTORY_COLUMNS)
-        if unknown:
+        if not row.keys() <= _KNOWN:
+            unknown = set(row) - _KNOWN
             raise KeyError(f"unknown history columns {sorted(unknown)}; known are {list(HISTORY_COLUMNS)}")
         self._rows.append(tuple(float(row.get(name, np.nan)) for name in HISTORY_COLUMNS))
 

@@ -179,12 +179,13 @@ def make(name: str, problem: Any, **options: Any) -> Any:
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise InvalidParameterError(f"solver: expected one of {sorted(CATALOGUE)}, got {name!r}.{hint}")
     factory = CATALOGUE[name]
-    known = [p for p in inspect.signature(factory).parameters if p != "problem"]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise InvalidParameterError(
-            f"solver options: '{name}' takes {known or 'none'}, got {unknown[0]!r}. Leave it out."
-        )
+    if options:
+        known = [p for p in inspect.signature(factory).parameters if p != "problem"]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise InvalidParameterError(
+                f"solver options: '{name}' takes {known or 'none'}, got {unknown[0]!r}. Leave it out."
+            )
     solver = factory(problem, **options)
     lacking = solver.missing(problem.traits)
     if lacking is not None:
