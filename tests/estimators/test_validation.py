@@ -354,7 +354,7 @@ def test_a_scorer_that_fails_is_named(small: Any) -> None:
     def broken(estimator: Any, X: Any, y: Any) -> float:
         raise KeyError("nothing")
 
-    with pytest.raises(InvalidParameterError, match="monitor: the scorer failed.*nothing"):
+    with pytest.raises(InvalidParameterError, match=r"monitor: the scorer failed.*nothing"):
         overfitting(monitor=broken).fit(X, y, X_val=X_val, y_val=y_val)
 
 

@@ -30,7 +30,7 @@ from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
 from steepest.protocols import AnyArray, Certificate, FloatArray, Observer, Status
 from steepest.record.history import History
-from steepest.record.observers import active
+from steepest.record.observers import watching
 from steepest.record.validation import Monitor
 from steepest.solvers.auto import choose
 from steepest.solvers.loop import Limits, Outcome, accept, run
@@ -234,7 +234,7 @@ def solve(X: Any, jobs: Sequence[Job], control: Control, validate_seconds: float
         stack.enter_context(np.errstate(all="ignore"))  # loop and certificate judge the numbers themselves
         pool = Pool(effective_jobs(control.n_jobs))
         stack.callback(pool.close)
-        observers: list[Observer] = list(active())
+        observers: list[Observer] = stack.enter_context(watching())
         if control.verbose:
             from steepest.record.progress import Progress
 
@@ -340,7 +340,8 @@ class _Runs:
         info = {"title": f"{control.name} {job.label}".strip(), "solver": plan.name}
         monitor = self._monitor(job)
         # solvers of these names begin with work that a start at the optimum makes idle, or cannot prove it alone
-        known = self._accepted(problem, job, null) if warm and plan.name in _PROVEN_FIRST else None
+        first = warm and plan.name in _PROVEN_FIRST and problem.traits.l1 + problem.traits.l2 > 0.0
+        known = self._accepted(problem, job, null) if first else None
         if known is not None and job.start is not None:
             outcome = accept(
                 problem,

@@ -50,7 +50,8 @@ class LinearRegression(LinearRegressionBase):
     random_state : int, RandomState or None
         Of the split by ``validation_fraction``; nothing else is drawn.
     warm_start : bool, default=False
-        Begin from the coefficients of the last fit: where they are still optimal, no matrix is built.
+        Begin from the coefficients of the last fit; only iterative solvers gain by it, as without a penalty nothing
+        less than the closed form proves that coefficients are optimal.
     verbose : int, default=0
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
     patience : int or None, default=None
