@@ -14,7 +14,7 @@ an estimator, so an estimator can always be cloned and pickled.  What holds a fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -86,6 +86,19 @@ def observe(
         _ACTIVE.reset(token)
 
 
-def active() -> tuple[Observer, ...]:
-    """Observers for one fit: those of the blocks around the caller, and a new one of every factory."""
-    return tuple(item.observer() if hasattr(item, "observer") else item for item in _ACTIVE.get())
+def active() -> tuple[Any, ...]:
+    """Observers and factories of the blocks around the caller."""
+    return _ACTIVE.get()
+
+
+@contextmanager
+def watching() -> Iterator[list[Observer]]:
+    """Observers for one fit: those of the blocks around it, and one of every factory, closed when the fit ends."""
+    with ExitStack() as stack:
+        observers = []
+        for item in active():
+            observer = item.observer() if hasattr(item, "observer") else item
+            if observer is not item and hasattr(observer, "close"):
+                stack.callback(observer.close)
+            observers.append(observer)
+        yield observers
