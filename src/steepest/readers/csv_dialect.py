@@ -21,7 +21,7 @@ _COMMENT = ("#", "|", "%", "//", "sep=")
 _MOST_SKIPPED = 20
 HEAD = 1 << 16
 """Bytes from the beginning of a file that tell its dialect; more do not hurt, fewer are the whole file."""
-_SAMPLE_LINES, _SAMPLE_BYTES = 1000, 1 << 20
+_SAMPLE_LINES, _SAMPLE_BYTES = 1000, 1 << 18
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
 _LIBSVM = re.compile(rb"[+-]?[\d.]+(?:[eE][+-]?\d+)?(?:[ \t]+qid:\d+)?(?:[ \t]+\d+:\S+)+[ \t]*(?:#.*)?\r?")
@@ -154,7 +154,8 @@ def _sample(head: bytes, encoding: str, path: Path) -> str:
     if encoding == "utf-16":
         sample = sample[: len(sample) // 2 * 2]
     text = sample.decode(encoding, errors="replace").removeprefix("\ufeff")
-    if len(text) > 100 and sum(c < " " and c not in "\t\r\n\f\v" for c in text) > 0.05 * len(text):
+    start = text[:10_000]
+    if len(start) > 100 and sum(c < " " and c not in "\t\r\n\f\v" for c in start) > 0.05 * len(start):
         raise DataError(f"{path}: binary data, a table of text was expected; tables are CSV, TSV and Parquet")
     whole = len(head) < HEAD
     end = max(text.rfind("\n"), text.rfind("\r"))

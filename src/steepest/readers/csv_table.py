@@ -81,7 +81,7 @@ class CsvReader:
 
         with ByteStream(self.path, self.progress) as stream:
             head = stream.read(max(HEAD, self.block_size))
-            if not head.strip():
+            if not head or head.isspace():
                 raise DataError(f"{self.path}: no rows; the file is empty")
             self.encoding = self.encoding or encoding_of(head)
             dialect = sniff(head, self.path, header=self.header, encoding=self.encoding, expected=self.expected)
@@ -92,7 +92,7 @@ class CsvReader:
                 self.types = {name: _arrow_type(self.kinds[name]) for name in dialect.names if name in self.kinds}
             parts: list[Any] = []
             for block in blocks(stream, head, dialect, self.block_size):
-                if block.data.strip():
+                if not block.data.isspace():
                     parts.append(self._parse(block, first=not parts))
         if not parts:
             raise DataError(f"{self.path}: no rows after the header; a table has at least one")
