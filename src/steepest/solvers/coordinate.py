@@ -373,7 +373,9 @@ class CoordinateDescent:
             inner.traits = inner.traits._replace(l1=problem.traits.l1, l2=problem.traits.l2)
         if isinstance(state.newton, ProximalNewton):
             state.newton.shift_ridge(l2_change)
-        state.w, state.at, state.bound, state.lower = at.w, at, None, -math.inf
+        value = working_set.cheap_gap(problem, at)
+        state.bound = Bound("duality_gap", value, math.inf, "nothing", at.value, at.value - value)
+        state.w, state.at, state.lower = at.w, at, -math.inf
         state.rounds, state.ratio, state.alive = 0, 0.0, None
         if problem.layout.n_features > FEW_COLUMNS:
             self._screen(state, at)

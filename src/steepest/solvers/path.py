@@ -79,6 +79,7 @@ class Continued:
         self._older: Evaluation | None = None  # and of the one before
         self._traits: Traits | None = None
         self._pending: Evaluation | None = None
+        self.at_once = 0  # steps in the round that the loop counts as the start
 
     @property
     def notes(self) -> list[str]:
@@ -106,8 +107,11 @@ class Continued:
         """A round of the solver; the first of a later run is the point that it begins from."""
         if self._pending is not None:
             at, self._pending = self._pending, None
-            arrive = getattr(self.solver, "_arrive", None)
-            round_: Round = arrive(state, at, math.nan) if arrive is not None else Round(at, math.nan)
+            if self.solver.name == "coordinate":
+                self.at_once = 1
+                round_: Round = self.solver.advance(state)  # the point before is never good enough: step at once
+            else:
+                round_ = Round(at, math.nan)
         else:
             round_ = self.solver.advance(state)
         if self._at is None or round_.at.value <= self._at.value:
@@ -247,7 +251,7 @@ def follow(
                 w,
                 outcome.certificate,
                 outcome.history,
-                outcome.iterations,
+                outcome.iterations + carried.at_once,
                 float(problem.passes) - passes,
                 time.perf_counter() - began,
             )

@@ -177,7 +177,7 @@ class RidgeFactor:
         weights = 1.0 / (self.values[:, None] + l2)
         if self.by_columns:
             c, _ = products(self.source, self.p, y, self.mean, self.intercept)
-            W: FloatArray = self.vectors @ (weights * (self.vectors.T @ c)[:, None])
+            W: Any = self.vectors @ (weights * (self.vectors.T @ c)[:, None])
             out: FloatArray = np.ascontiguousarray(W.T)
             return out
         alpha = self.vectors @ (weights * (self.vectors.T @ (self.root * self._centred(y)))[:, None])
@@ -201,18 +201,19 @@ class RidgeFactor:
         if not self.by_columns:
             shrink = l2 / (self.values[:, None] + l2)
             Q = self.vectors
-            residual = Q @ (shrink * (Q.T @ (self.root * self._centred(y)))[:, None])
+            residual: FloatArray = Q @ (shrink * (Q.T @ (self.root * self._centred(y)))[:, None])
             kept = (Q * Q) @ shrink - own
             present = self.root > 0.0
-            out = np.empty_like(residual)
+            out: FloatArray = np.empty_like(residual)
             out[present] = residual[present] / (kept[present] * self.root[present, None])
             if not present.all():
                 out[~present] = self._residuals(y, l2)[~present]
             return out
-        T = self.source.matvec(np.ascontiguousarray(self.vectors), -(self.mean @ self.vectors))
+        T: FloatArray = self.source.matvec(np.ascontiguousarray(self.vectors), -(self.mean @ self.vectors))
         T *= T
         leverage = p * (T @ (1.0 / (self.values[:, None] + l2))) + own
-        return self._residuals(y, l2) / (1.0 - leverage)
+        out = self._residuals(y, l2) / (1.0 - leverage)
+        return out
 
     def _residuals(self, y: FloatArray, l2: FloatArray) -> FloatArray:
         W = self.coefficients(y, l2)
