@@ -29,6 +29,8 @@ except ImportError:
         return method
 
 
+__all__ = ["CallbackSupport", "under_callbacks"]
+
 S = TypeVar("S", bound=Solution)
 
 
