@@ -13,6 +13,7 @@ from steepest.exceptions import IncompatibleError
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers import working_set
 from steepest.solvers.coordinate_model import solve_columns, solve_matrix, solve_softmax, transposed_columns
+from steepest.solvers.rough import sample, spread_rows
 from steepest.solvers.searches import tolerance
 
 MATRIX_COLUMNS = 1500  # columns up to which a model keeps its matrix (18 MB)
@@ -382,11 +383,12 @@ class CoordinateDescent:
 
     def _rough(self, problem: Any, w: FloatArray, stride: int) -> FloatArray:
         """A start from a tenth of the rows: a round there costs a tenth."""
-        if not problem.p[::stride].sum() > 0.0:
+        rows = spread_rows(len(problem.p), len(problem.p) // stride)
+        if not problem.p[rows].sum() > 0.0:
             return w
-        inner = working_set.sample(problem, stride)
+        inner = sample(problem, rows)
         newton = ProximalNewton(inner, self.mode, CAREFUL)
-        at = inner.evaluate(w)
+        at: Evaluation = inner.evaluate(w)
         for _ in range(12):
             new, _ = newton.step(at, 1e-2, False)
             small = at.value - new.value <= 1e-3 * abs(new.value)

@@ -1,9 +1,7 @@
 """A rough start: the same problem on a few rows first.
 
 Far from the optimum a tenth of the rows tells the way as well as all of them, at a tenth of the price.  The
-sample's penalty is stronger by the share of rows left out, which keeps the balance between a row and the
-penalty, so that the sample is not overfitted.  The solver's metric stays for the whole problem: it was
-computed close to where the whole problem's solution lies.
+solver's metric stays for the whole problem: it was computed close to where the whole problem's solution lies.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from steepest.data.source import as_source
-from steepest.penalties import L2
+from steepest.penalties import L2, ElasticNet
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
 from steepest.protocols import AnyArray, FloatArray
@@ -45,12 +43,18 @@ def sample_size(problem: Any) -> int:
 
 
 def sample(problem: Any, rows: AnyArray) -> Any:
-    """The problem on some rows, in memory of its own."""
+    """The problem on some rows, in memory of its own, its penalty as much stronger as rows are fewer.
+
+    The stronger penalty keeps the balance between one row and the penalty, so that a rare feature is not fitted to
+    the few rows that happen to be in the sample.
+    """
     source = problem.source
     X = source.X[rows] if source.kind == "dense" else source.matrix[rows]
     p = problem.p[rows]
     total = float(p.sum())
-    penalty = L2(problem.traits.l2 * problem.source.shape[0] / len(rows))
+    times = problem.source.shape[0] / len(rows)
+    l1, l2 = problem.traits.l1 * times, problem.traits.l2 * times
+    penalty: Any = ElasticNet(l1 + l2, l1 / (l1 + l2)) if l1 else L2(l2)
     chosen, y = as_source(X, pool=source.pool), np.ascontiguousarray(problem.y[rows])
     intercept, k = problem.layout.intercept, problem.layout.n_outputs
     small: Any

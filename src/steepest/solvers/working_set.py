@@ -13,7 +13,6 @@ from steepest.certify.gap import duality_gap, penalty_gap
 from steepest.data.dense import DenseSource
 from steepest.data.sparse import SparseSource
 from steepest.kernels import coordinate
-from steepest.penalties import ElasticNet
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray
@@ -236,19 +235,3 @@ def select_columns(source: Any, features: AnyArray) -> Any:
     )
     matrix.has_canonical_format = True  # as the source's own rows are; sorting would buy nothing
     return SparseSource(matrix, source.pool)
-
-
-def sample(problem: Any, stride: int) -> LinearProblem:
-    """The problem on every ``stride``-th row, its penalty ``stride`` times as strong: a rough first model.
-
-    The stronger penalty keeps the balance between one row and the penalty, so that a rare feature is not
-    fitted to the few rows that happen to be in the sample.
-    """
-    source = problem.source
-    rows = source.X[::stride] if source.kind == "dense" else source.matrix[::stride]
-    chosen = (DenseSource if source.kind == "dense" else SparseSource)(rows, source.pool)
-    p = problem.p[::stride]
-    l1, l2 = problem.traits.l1 * stride, problem.traits.l2 * stride
-    penalty = ElasticNet(l1 + l2, l1 / (l1 + l2))
-    y = np.ascontiguousarray(problem.y[::stride])
-    return LinearProblem(chosen, y, p / p.sum(), problem.loss, penalty, problem.layout.intercept)
