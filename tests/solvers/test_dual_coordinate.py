@@ -14,7 +14,7 @@ from steepest.losses import Hinge, Logistic, Quantile, Softmax, SquaredHinge
 from steepest.penalties import L1, L2
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
-from steepest.solvers.dual_coordinate import DualCoordinateAscent
+from steepest.solvers.dual_coordinate import DualCoordinateAscent, best_multiple
 
 
 @pytest.fixture
@@ -79,6 +79,37 @@ def test_the_estimator_chooses_it_for_text_and_is_certified(loss: str) -> None:
     gap = model.certificate_.value + other.certificate_.value
     assert abs(model.certificate_.primal - other.certificate_.primal) <= gap
     assert np.linalg.norm(model.coef_ - other.coef_) <= 2.0 * np.sqrt(2.0 * gap * 300)
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_cold_start_takes_the_best_multiple_of_the_slopes_at_zero(text, dense: bool) -> None:
+    X, codes, s = text
+    source = as_source(X.toarray() if dense else X)
+    p = s / s.sum()
+    problem = MulticlassProblem(source, codes, p, Softmax(), L2(1.0 / s.sum()), False, 3)
+    slopes = 1.0 / 3.0 - np.eye(3)[codes]
+    C = X.T @ (p[:, None] * slopes)
+    squared = float((C**2).sum()) * s.sum()
+
+    def value(m: float) -> float:
+        q = np.eye(3)[codes] + m * slopes
+        return float(-p @ np.sum(np.where(q > 0.0, q * np.log(np.maximum(q, 1e-300)), 0.0), axis=1)) - (
+            0.5 * m * m * squared
+        )
+
+    best = max(np.linspace(0.0, 1.0, 1001), key=value)
+    assert best_multiple(problem, slopes, squared) == pytest.approx(best, abs=0.01)
+    solver = DualCoordinateAscent()
+    state = solver.start(problem, problem.start())
+    first = solver.advance(state)
+    assert first.at.value == pytest.approx(np.log(3.0), rel=1e-12)
+    assert first.bound.dual == pytest.approx(value(best), rel=1e-3)
+    np.testing.assert_allclose(state.w, -s.sum() * (X.T @ (p[:, None] * first.dual)), rtol=1e-10, atol=1e-12)
+    before = first.at.w.copy()
+    second = solver.advance(state)
+    np.testing.assert_array_equal(first.at.w, before)  # what a round gave out is not written to
+    solver.advance(state)
+    assert problem.evaluate(second.at.w).value == pytest.approx(second.at.value, rel=1e-12)
 
 
 def test_the_same_seed_gives_the_same_bits(text) -> None:

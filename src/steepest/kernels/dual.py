@@ -44,10 +44,11 @@ def proximal_slope(loss, c, q, y):
 
 
 @fast_kernel
-def smooth_epoch(loss, rows, y, p, norms, l2, order, w, u, z, pull, one):
+def smooth_epoch(loss, rows, y, p, norms, l2, order, w, u, z, pull, one, share):
     """Every row of ``order`` once: u_i to its optimum with the others fixed, ``w = -X^T (p u) / l2`` kept.
 
-    ``z`` and ``pull`` are scratch of length n, ``one`` is ones.
+    ``share`` in (0, 1] is the part of the way that is gone: less still raises the concave dual.  ``z`` and ``pull``
+    are scratch of length n, ``one`` is ones.
     """
     for i in order:
         if p[i] == 0.0:
@@ -55,15 +56,15 @@ def smooth_epoch(loss, rows, y, p, norms, l2, order, w, u, z, pull, one):
         scores(rows, w, 0.0, i, i + 1, z)
         q = p[i] * norms[i] / l2
         new = proximal_slope(loss, z[i] + q * u[i], q, y[i])
-        change = new - u[i]
+        change = share * (new - u[i])
         if change != 0.0:
-            u[i] = new
+            u[i] = new if share == 1.0 else u[i] + change
             pull[i] = -p[i] * change / l2
             accumulate(rows, pull, one, i, i + 1, w)
 
 
 @fast_kernel
-def kinked_epoch(loss, rows, y, p, norms, l2, order, w, u, z, pull, one):
+def kinked_epoch(loss, rows, y, p, norms, l2, order, w, u, z, pull, one, share):
     """As `smooth_epoch`, for a loss with a proximal map: ``u = (c - prox(c)) / q``."""
     for i in order:
         if p[i] == 0.0:
@@ -77,11 +78,18 @@ def kinked_epoch(loss, rows, y, p, norms, l2, order, w, u, z, pull, one):
             new = min(max(new, slope(loss, -_FAR, y[i])), slope(loss, _FAR, y[i]))
         else:
             new = slope(loss, z[i], y[i])
-        change = new - u[i]
+        change = share * (new - u[i])
         if change != 0.0:
-            u[i] = new
+            u[i] = new if share == 1.0 else u[i] + change
             pull[i] = -p[i] * change / l2
             accumulate(rows, pull, one, i, i + 1, w)
+
+
+@fast_kernel
+def class_sums(rows, y, p, u, G):
+    """G[:, y_i] += p_i u_i x_i."""
+    for i in range(u.shape[0]):
+        accumulate(rows, p, u, i, i + 1, G[:, y[i]])
 
 
 @inner
@@ -151,7 +159,7 @@ def softmax_proximal(center, q, label, t, s, f):
 
 
 @fast_kernel
-def softmax_epoch(rows, y, p, norms, l2, order, W, U, Z, pull, one, zero, total):
+def softmax_epoch(rows, y, p, norms, l2, order, W, U, Z, pull, one, zero, total, share):
     """Every row of ``order`` once: its k multipliers to their optimum with those of other rows fixed.
 
     ``W = -X^T diag(p) U / l2`` of shape (d, k) is kept.  ``Z``, ``pull`` (n, k), ``one`` (n) are scratch, ``zero`` k
@@ -173,6 +181,8 @@ def softmax_epoch(rows, y, p, norms, l2, order, W, U, Z, pull, one, zero, total)
         softmax_proximal(center, q, y[i], t, s, f)
         for c in range(k):
             new = s[c] - (1.0 if c == y[i] else 0.0)
+            if share != 1.0:
+                new = U[i, c] + share * (new - U[i, c])
             pull[i, c] = -p[i] * (new - U[i, c]) / l2
             U[i, c] = new
         accumulate_many(rows, one, pull, i, i + 1, W, total)
