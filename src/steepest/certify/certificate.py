@@ -29,8 +29,8 @@ import numpy as np
 
 from steepest.certify.bounds import FLOOR, relative_to
 from steepest.certify.consistency import contradiction
-from steepest.certify.gap import duality_gap, gap_at_zero
-from steepest.certify.proposal import gap_of_proposal
+from steepest.certify.gap import Gap, duality_gap, gap_at_zero
+from steepest.certify.proposal import gap_of_proposal, scored
 from steepest.certify.second_order import WORK, applies, concordant, factor, local_bound, newton_dual, stationarity
 from steepest.certify.separability import Direction, quasi_separating, separating
 from steepest.certify.words import ended, measured
@@ -71,8 +71,8 @@ def certify(
     fallbacks : tuple of str
         What had to be done differently on the way; handed through.
     dual : array of shape (n,) or (n, k), optional
-        A dual point that a solver proposes, in the units of slopes.  It is made feasible and verified, and the
-        better bound is kept.
+        A dual point that a solver proposes, in the units of slopes.  It is made feasible and verified.  Where the
+        problem is penalised it is tried first; if it misses tol, the better bound is kept.
     deep : bool
         False leaves out what costs more than a pass or two: Hessians, Lanczos, the linear program.
 
@@ -124,6 +124,7 @@ class _Judge:
         self.problem, self.tol, self.status, self.reason = problem, float(tol), status, reason
         self.floor = FLOOR * abs(null_value) if math.isfinite(null_value) else 0.0
         self.fallbacks, self.deep = fallbacks, deep
+        self._proposed: Gap | None = None  # the gap at the solver's dual point, once it is known
 
     # ------------------------------------------------------------------------------------- the way through
 
@@ -132,6 +133,9 @@ class _Judge:
         trouble = _unusable(problem, w)
         if trouble is not None:
             return self._nothing(math.nan, *trouble)
+        proven = self._proven_by(w, dual)
+        if proven is not None:
+            return proven
         at = problem.evaluate(w)
         if not (math.isfinite(at.value) and np.all(np.isfinite(at.gradient))):
             return self._nothing(at.value, Status.DIVERGED, _not_finite(problem, at))
@@ -156,6 +160,22 @@ class _Judge:
             return self._missed(bound, evidence)
         return self._stationary(at)
 
+    def _proven_by(self, w: FloatArray, dual: Any) -> Certificate | None:
+        """The certificate by the proposed dual point, where that alone passes: one pass, and no gradient."""
+        problem, traits = self.problem, self.problem.traits
+        if dual is None or not (traits.convex and traits.has_conjugate and (traits.l1 > 0.0 or traits.l2 > 0.0)):
+            return None
+        if len(dual) != len(problem.p):
+            return None
+        at = scored(problem, w)
+        if not math.isfinite(at.value) or contradiction(problem, at) is not None:
+            return None
+        self._proposed = gap_of_proposal(problem, at, dual)
+        if self._proposed is None:
+            return None
+        bound = self._bound(at, "duality_gap", self._proposed.value)
+        return self._passed(bound, {}) if bound.relative <= self.tol else None
+
     def _best_bound(self, at: Evaluation, dual: Any, penalised: bool) -> tuple[Bound | None, dict[str, Any]]:
         """The smallest proven bound; dearer ones are tried only where cheaper ones miss tol."""
         problem, traits = self.problem, self.problem.traits
@@ -177,7 +197,7 @@ class _Judge:
                 if offer("duality_gap" if conjugate else "strong_convexity", gap.value):
                     return best, evidence
         if dual is not None:
-            proposed = gap_of_proposal(problem, at, dual)
+            proposed = self._proposed if self._proposed is not None else gap_of_proposal(problem, at, dual)
             if proposed is not None and offer("duality_gap", proposed.value):
                 return best, evidence
         if self._hessian_pays(best, penalised):

@@ -14,12 +14,26 @@ import numpy as np
 
 from steepest.certify.balance import Balanced, repaired_simplex, shrunk
 from steepest.certify.gap import Gap, fenchel_sum, gap_at, products, remainder
-from steepest.kernels import fenchel
+from steepest.kernels import fenchel, passes
 from steepest.protocols import Evaluation, FloatArray
 
 _FREEZINGS = 6
 _SIZE = 2000  # features up to which a point is projected
 _ROOMS = (1e-6, 1e-3)  # of the largest slope: how far a row must be able to move both ways
+
+
+def scored(problem: Any, w: FloatArray) -> Evaluation:
+    """Value, scores and slopes at w, and no gradient (an empty one): what a proposal is judged by.  Half a pass."""
+    head, tail = problem.layout.split(w)
+    problem.passes += 0.5
+    if problem.layout.n_outputs == 1:
+        z = problem.source.matvec(head, float(tail[0]) if len(tail) else 0.0)
+        u = np.empty_like(z)
+        loss = float(passes.losses_slopes(problem.loss, z, problem.y, problem.p, u))
+    else:
+        z = problem.source.matvec(np.ascontiguousarray(head), tail if len(tail) else 0.0)
+        loss, u = problem.losses_slopes(z)
+    return Evaluation(w, loss + problem.penalty_value(w), loss, np.empty(0), z, u)
 
 
 def gap_of_proposal(problem: Any, at: Evaluation, dual: Any) -> Gap | None:
