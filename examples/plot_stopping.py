@@ -24,7 +24,7 @@ X = scale(raw)
 
 def show(name, model):
     certificate = model.certificate_
-    print(f"{name:<26} {certificate.status!s:<12} passed={certificate.passed!s:<6} {certificate.reason}")
+    print(f"{name:<26} {certificate.status!s:<13} passed={certificate.passed!s:<6} {certificate.reason}")
 
 
 def classifier(**options):
@@ -91,6 +91,40 @@ with observe(lambda row, w: seen.append(row["objective"])):
 alone = classifier(max_iter=20, solver="gradient_descent").fit(X, y)
 print(f"smallest objective seen {min(seen):.12f}, returned {watched.certificate_.primal:.12f}")
 print(f"the same bits with and without an observer: {np.array_equal(watched.coef_, alone.coef_)}")
+
+# %%
+# Validation rows
+# ---------------
+# ``fit(X, y, X_val=..., y_val=...)`` measures every round on rows that the objective does not contain. That alone
+# changes no bit of the result. With ``patience`` the fit stops when these rows got no better for that many rounds, and
+# returns the round that was best on them. This is another answer than the minimiser, and the certificate says so: the status is
+# ``stopped_early``, and ``value`` bounds how far from the optimum it is. ``monitor`` may be a scorer in place of the
+# loss, and ``validation_fraction`` holds rows out by itself.
+
+rng = np.random.default_rng(0)
+train, held = np.split(rng.permutation(len(y)), [100])
+wide = np.hstack([X, rng.normal(size=(len(y), 60))])  # 60 columns of noise: the minimiser learns them
+
+
+def weak(**options):
+    return steepest.LinearClassifier("logistic", alpha=1e-6, solver="gradient_descent", max_iter=300, **options)
+
+
+rows = {"X_val": wide[held], "y_val": y[held]}
+through = weak(on_unconverged="ignore").fit(wide[train], y[train], **rows)
+stopped = weak(patience=20).fit(wide[train], y[train], **rows)
+show("to the end", through)
+show("patience=20", stopped)
+for name, model in (("to the end", through), ("patience=20", stopped)):
+    print(f"{name:<12} accuracy on the validation rows {model.score(wide[held], y[held]):.3f}")
+
+figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+axes.semilogx(1 + np.arange(len(through.history_)), through.history_["objective"], color="0.6", label="objective")
+axes.semilogx(1 + np.arange(len(through.history_)), through.history_["validation_loss"], label="validation loss")
+best = stopped.fit_record_.data["validation"]["best_round"]
+axes.axvline(1 + best, color="tab:gray", linestyle=":", label="the round that patience=20 returns")
+axes.set(xlabel="round, from 1", ylabel="mean loss")
+axes.legend(frameon=False)
 
 # %%
 # Not certified: warn, raise, or ignore

@@ -83,7 +83,7 @@ class LinearClassifier(LinearClassification):
         Relative suboptimality that the certificate must prove.
     max_iter : int or None, default=10000
     max_time : float or None, default=None
-        Seconds.
+        Seconds for the solver; those of compiling, in the first fits on a machine, are not counted.
     class_weight : dict, "balanced" or None
     n_jobs : int or None, default=None
     random_state : int, RandomState or None
@@ -228,7 +228,7 @@ class LinearRegressor(LinearRegressionBase):
         Relative suboptimality that the certificate must prove.
     max_iter : int or None, default=10000
     max_time : float or None, default=None
-        Seconds.
+        Seconds for the solver; those of compiling, in the first fits on a machine, are not counted.
     n_jobs : int or None, default=None
     random_state : int, RandomState or None
     warm_start : bool, default=False

@@ -58,7 +58,7 @@ class LogisticRegression(LinearClassification):
     n_jobs : int or None, default=None
         Threads; None: all that BLAS would use, -1: all.  The result has the same bits for any number.
     max_time : float or None, default=None
-        Seconds for the solver.
+        Seconds for the solver; those of compiling, in the first fits on a machine, are not counted.
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
         What to do where the certificate does not prove tol.
     patience : int or None, default=None
