@@ -287,6 +287,26 @@ class TestGram:
         error = [np.abs(as_source(X).gram(p, dtype=t)[:4, :4] - X64.T @ X64 / 3000).max() for t in (None, np.float64)]
         assert error[1] < 1e-15 * 10 < error[0] < 1e-5
 
+    @pytest.mark.parametrize("border", [True, False])
+    @pytest.mark.parametrize("shift", [None, 0.5])
+    @pytest.mark.parametrize("equal", [True, False])
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_normal_equations_are_both_in_one_reading(self, dtype, equal, shift, border):
+        rng = np.random.default_rng(5)
+        n, d = 20_001, 40
+        X = rng.standard_normal((n, d)).astype(dtype)
+        p, u = np.full(n, 1.0 / n) if equal else rng.random(n) / n, rng.standard_normal(n)
+        moved = None if shift is None else np.full(d, shift, dtype)
+        found = [as_source(X, pool=Pool(jobs)).normal_equations(p, u, None, moved, border) for jobs in (1, 3)]
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, other)
+        G, g, total = found[0]
+        A = np.column_stack([X.astype(np.float64) - (shift or 0.0), np.full(n, float(border))])
+        np.testing.assert_allclose(G, A.T @ (p[:, None] * A), atol=1e-4 if dtype == np.float32 else 1e-14)
+        np.testing.assert_array_equal(G, G.T)
+        np.testing.assert_allclose(g, X.astype(np.float64).T @ (p * u), atol=1e-14)
+        np.testing.assert_allclose(total, p @ u, atol=1e-14)
+
     @pytest.mark.parametrize("wrap", [np.asarray, sp.csr_array])
     def test_symmetric_and_positive(self, wrap, X):
         G = as_source(wrap(X)).gram(np.random.default_rng(0).random(N))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
 from steepest.data.source import canonical_float, frozen
 from steepest.kernels import passes
@@ -151,50 +150,85 @@ class DenseSource:
         """X^T diag(weights) X and X^T weights as one bordered matrix, (d + 1, d + 1); weights >= 0.
 
         Row blocks are scaled by the root of the weights and multiplied by BLAS ``syrk``, which computes
-        one triangle: half the work of a product.  Equal weights need no scaling and so no copy of a block.
+        one triangle: half the work of a product.  (NumPy calls it for ``A.T @ A``, and lets other threads run
+        meanwhile; SciPy's own ``syrk`` does not.)  Equal weights need no scaling and so no copy of a block.
         ``rows`` restricts the sum to some row numbers, with weights of the same length.  ``dtype`` is the
         precision of the block products (default: that of X); blocks are added in float64.  ``shift``, in
         the precision of X, is subtracted from every row first: a mean that is large beside the spread
         would drown it in rounding.  Extra memory: a block of 8 MiB and a (d + 1, d + 1) sum a lane.
         """
+        return self._second_moments(weights, rows, dtype, shift, None, True)[0]
+
+    def normal_equations(
+        self,
+        weights: FloatArray,
+        u: FloatArray,
+        dtype: Any = None,
+        shift: AnyArray | None = None,
+        border: bool = True,
+    ) -> tuple[FloatArray, FloatArray, float]:
+        """`gram`, and X^T (weights u) and sum weights u as `rmatvec` gives them, reading X once.
+
+        Without ``border`` the last row and column, the weighted sums of X, are zero, which saves a tenth.
+        """
+        return self._second_moments(weights, None, dtype, shift, u, border)
+
+    def _second_moments(
+        self,
+        weights: FloatArray,
+        rows: AnyArray | None,
+        dtype: Any,
+        shift: AnyArray | None,
+        u: FloatArray | None,
+        border: bool,
+    ) -> tuple[FloatArray, FloatArray, float]:
         d = self.shape[1]
         n = self.shape[0] if rows is None else len(rows)
         kind = np.dtype(dtype or self.dtype)
-        (syrk,) = get_blas_funcs(("syrk",), dtype=kind)
-        size = int(np.clip((8 << 20) // max(1, (d + 1) * kind.itemsize), 64, 8192))
+        size = self._moment_rows(kind)
         starts = list(range(0, n, size))
         if not starts:
-            return np.zeros((d + 1, d + 1))
+            return np.zeros((d + 1, d + 1)), np.zeros(d), 0.0
         lanes = [starts[k::4] for k in range(4)]  # four fixed lanes, whatever n_jobs is
         equal = rows is None and shift is None and kind == self.dtype and weights.min() == weights.max()
 
-        def task(lane: list[int]) -> FloatArray:
-            G = np.zeros((d + 1, d + 1), order="F")
+        def task(lane: list[int]) -> tuple[FloatArray, FloatArray, float]:
+            G = np.zeros((d + 1, d + 1))
+            g, total = np.zeros(d), 0.0
             work = np.empty((0 if equal else size, d + 1), dtype=kind)
-            ones = np.ones(size if equal else 0, dtype=kind)
+            ones = np.ones(size if equal and border else 0, dtype=kind)
             for low in lane:
                 high = min(low + size, n)
                 block = self.X[low:high] if rows is None else self.X[rows[low:high]]
                 if equal:
-                    G[:d, :d] += syrk(1.0, block.T)  # block.T is Fortran-ordered: no copy
-                    G[:d, d] += ones[: high - low] @ block
-                    continue
-                root = np.sqrt(weights[low:high]).astype(kind)
-                A = work[: high - low]
-                if shift is None:
-                    np.multiply(block, root[:, None], out=A[:, :d])
+                    G[:d, :d] += block.T @ block
+                    if border:
+                        G[:d, d] += ones[: high - low] @ block
                 else:
-                    np.subtract(block, shift, out=A[:, :d])
-                    A[:, :d] *= root[:, None]
-                A[:, d] = root
-                G += syrk(1.0, A.T)
-            return G
+                    root = np.sqrt(weights[low:high]).astype(kind)
+                    A = work[: high - low]
+                    if shift is None:
+                        np.multiply(block, root[:, None], out=A[:, :d])
+                    else:
+                        np.subtract(block, shift, out=A[:, :d])
+                        A[:, :d] *= root[:, None]
+                    A[:, d] = root if border else 0.0
+                    G += A.T @ A
+                if u is not None:  # the block is still in the cache
+                    total += passes.transposed(self.rows, weights, u, low, high, g)
+            return G, g, total
 
-        G = ordered_sum(self.pool.map(task, [lane for lane in lanes if lane]))
+        parts = self.pool.map(task, [lane for lane in lanes if lane])
+        G = ordered_sum([part[0] for part in parts])
         if equal:
-            G[d, d] = n
+            G[d, d] = n if border else 0.0
             G *= weights[0]
-        return mirrored(G)
+        return mirrored(G), ordered_sum([part[1] for part in parts]), sum(part[2] for part in parts)
+
+    def _moment_rows(self, kind: Any) -> int:
+        """Rows in a block of `gram`: 1 MiB, which a second-level cache holds, but enough to pay for adding d^2 sums."""
+        row = (self.shape[1] + 1) * kind.itemsize
+        return int(np.clip(min((8 << 20) // row, max((1 << 20) // row, 4 * self.shape[1])), 64, 8192))
 
     def moments(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weighted sums of x and x**2 by column."""

@@ -112,9 +112,9 @@ class LinearProblem(LinearBase):
     def polish(self, w: FloatArray, scores: FloatArray) -> FloatArray:
         """w with the intercept at its optimum for these weights: O(n).
 
-        Unchanged where there is no intercept or the loss has no curvature.
+        Unchanged where there is no intercept, the loss has no curvature, or the solver computed no scores.
         """
-        if not (self.layout.intercept and has(self.loss, "curvature")):
+        if not len(scores) or not (self.layout.intercept and has(self.loss, "curvature")):
             return w
         out = w.copy()
         out[-1] += self.best_shift(scores)[0]

@@ -20,6 +20,7 @@ from steepest.solvers.closed_form_iterative import Iterative
 from steepest.solvers.closed_form_orthogonal import Orthogonal
 from steepest.solvers.closed_form_systems import Dual, Gram, TooIllConditioned
 
+SUMS = 64.0  # roundings that a float64 sum over the rows may gather
 LARGEST = 5000  # order of the largest matrix that is factored
 
 
@@ -32,8 +33,12 @@ class Solution(NamedTuple):
     system: Any
 
 
-def ridge_system(source: Any, p: FloatArray, l2: float, fit_intercept: bool) -> tuple[Any, list[str]]:
+def ridge_system(
+    source: Any, p: FloatArray, l2: float, fit_intercept: bool, y: FloatArray | None = None
+) -> tuple[Any, list[str]]:
     """The factored system for these rows and this strength, and notes on the choice.
+
+    The first target ``y`` saves a pass where it is known now.
 
     - ``d <= n``: the Gram matrix, by Cholesky, where its condition allows;
     - ``n < d`` and ``l2 > 0``: the kernel matrix of the rows, by Cholesky, where its condition allows;
@@ -52,7 +57,7 @@ def ridge_system(source: Any, p: FloatArray, l2: float, fit_intercept: bool) -> 
         if n < d and l2 > 0.0:
             return Dual(source, p, l2, fit_intercept), notes
         if d <= n:
-            return Gram(source, p, l2, fit_intercept), notes
+            return Gram(source, p, l2, fit_intercept, y), notes
     except TooIllConditioned as reason:
         notes.append(f"closed form: {reason}; orthogonal factors of the rows are used")
     return Orthogonal(source, p, l2, fit_intercept), notes
@@ -94,7 +99,7 @@ def solve_ridge(source: Any, Y: FloatArray, p: FloatArray, l2: float, fit_interc
     (array([[2.]]), array([1.]))
     """
     Y = np.ascontiguousarray(Y, dtype=np.float64)
-    system, notes = ridge_system(source, p, l2, fit_intercept)
+    system, notes = ridge_system(source, p, l2, fit_intercept, Y[:, 0] if Y.shape[1] == 1 else None)
     W, b = system.solve(Y)
     if not system.exact:
         dW, db, _ = system.improve(W, Y - _scores(source, W, b))
@@ -126,9 +131,11 @@ class ClosedForm:
     """Direct solution of a `LinearProblem` with squared loss and at most an l2 penalty.
 
     The first round factors the system, solves it, and evaluates the result; if the Newton decrement there says
-    that rounding matters, the round contains one refinement.  Every further round that the loop asks for is
-    one more refinement.  Extra memory: ``min(n, d)^2`` numbers; orthogonal factors take blocks of rows of up
-    to 16 MiB, the kernel form a float64 copy of X (n < d).
+    that rounding matters, the round contains one refinement.  Where the condition of a Gram matrix bounds the
+    rounding by what no refinement would improve, P and its gradient come from the matrix, without a pass: the
+    certificate, which reads the rows, is then the first to see the solution.  Every further round that the loop
+    asks for is one more refinement.  Extra memory: twice ``min(n, d)^2`` numbers; orthogonal factors take blocks
+    of rows of up to 16 MiB, the kernel form a float64 copy of X (n < d).
     """
 
     name = "closed_form"
@@ -144,7 +151,9 @@ class ClosedForm:
         if key in self.shared:
             system, notes = self.shared[key]
             return system, notes, system.passes
-        self.shared[key] = ridge_system(problem.source, problem.p, problem.traits.l2, problem.layout.intercept)
+        self.shared[key] = ridge_system(
+            problem.source, problem.p, problem.traits.l2, problem.layout.intercept, problem.y
+        )
         return *self.shared[key], 0.0
 
     def missing(self, traits: Traits) -> str | None:
@@ -171,8 +180,12 @@ class ClosedForm:
             state.system, notes, spent = self._system(problem)
             W, b = state.system.solve(problem.y[:, None])
             problem.passes += state.system.passes - spent
-            state.at = problem.evaluate(self._flat(problem, W, b))
             note = "; ".join(notes + state.system.notes)
+            sure = self._without_a_pass(problem, state.system, W[:, 0], b)
+            if sure is not None:
+                state.at, bound = sure
+                return Round(state.at, 1.0, note, settled=True, bound=bound)
+            state.at = problem.evaluate(self._flat(problem, W, b))
             d, decrement = self._correction(state)
             if state.system.exact or decrement <= self._enough(state.at, problem):
                 return Round(
@@ -180,6 +193,8 @@ class ClosedForm:
                 )
         else:
             note = "refined from the true residual"
+            if not len(state.at.scores):
+                state.at = problem.evaluate(state.at.w)
             d, decrement = self._correction(state)
         before, left = state.at, decrement
         state.at = problem.evaluate(before.w + d)
@@ -191,6 +206,31 @@ class ClosedForm:
 
     def _flat(self, problem: Any, W: FloatArray, b: FloatArray) -> FloatArray:
         return np.append(W[:, 0], b) if problem.layout.intercept else W[:, 0].copy()
+
+    def _without_a_pass(
+        self, problem: Any, system: Any, w: FloatArray, b: FloatArray
+    ) -> tuple[Evaluation, Bound] | None:
+        """P rounded up, its gradient, and a bound from the moments; None where a refinement may pay.
+
+        The evaluation has no scores and no slopes.
+        """
+        found = system.moments_at(w)
+        if found is None:
+            return None
+        loss, gradient, fitted, targets = found
+        eps = float(np.finfo(np.float64).eps)
+        if not system.rounding * fitted + system.condition * eps * targets <= _enough(problem.source, fitted, loss):
+            return None
+        # sums over many rows round more than a product does: what is recorded must hold
+        error = system.rounding * fitted + SUMS * eps * system.condition * targets
+        blur = system.rounding * fitted * fitted + SUMS * eps * targets * targets
+        head = gradient[:, None]
+        decrement = math.sqrt(max(float(np.sum(head * system.step(head))), 0.0)) + error
+        flat = self._flat(problem, w[:, None], b)
+        value = loss + problem.penalty_value(flat) + blur
+        gradient = np.append(gradient, np.zeros(len(b))) if problem.layout.intercept else gradient
+        at = Evaluation(flat, value, loss, gradient, np.empty(0), np.empty(0))
+        return at, _decrement_bound(value, decrement, 2.0 * blur)
 
     def _correction(self, state: _State) -> tuple[FloatArray, float]:
         problem, at = state.problem, state.at
@@ -204,16 +244,24 @@ class ClosedForm:
 
     @staticmethod
     def _enough(at: Evaluation, problem: Any) -> float:
-        """Decrement below which a refinement gains nothing that anybody could see."""
         z = at.scores - (problem.p @ at.scores if problem.layout.intercept else 0.0)
-        size = math.sqrt(float(problem.p @ (z * z)))
-        return max(min(accuracy(problem.source) * size, 1e-5 * math.sqrt(2.0 * max(at.value, 0.0))), 1e-14 * size)
+        return _enough(problem.source, math.sqrt(float(problem.p @ (z * z))), at.value)
 
     @staticmethod
     def _bound(problem: Any, system: Any, at: Evaluation, decrement: float) -> Bound | None:
-        """``P(w) - P* = decrement^2 / 2`` on a quadratic; None with l2 > 0, where a proof costs nothing."""
+        """From the decrement; None with l2 > 0, where a proof costs nothing."""
         if problem.traits.l2 > 0.0 or not system.proves:
             return None
-        value = 0.55 * decrement * decrement  # the factor covers the error of the factored matrix
-        relative = value / at.value if at.value > value else math.inf
-        return Bound("strong_convexity", value, relative, "suboptimality", at.value, at.value - value)
+        return _decrement_bound(at.value, decrement)
+
+
+def _enough(source: Any, size: float, value: float) -> float:
+    """Decrement below which a refinement gains nothing that anybody could see."""
+    return max(min(accuracy(source) * size, 1e-5 * math.sqrt(2.0 * max(value, 0.0))), 1e-14 * size)
+
+
+def _decrement_bound(primal: float, decrement: float, blur: float = 0.0) -> Bound:
+    """``P(w) - P* = decrement^2 / 2`` on a quadratic; ``blur`` is the error of ``primal``."""
+    value = 0.55 * decrement * decrement + blur  # the factor covers the error of the factored matrix
+    relative = value / primal if primal > value else math.inf
+    return Bound("strong_convexity", value, relative, "suboptimality", primal, primal - value)

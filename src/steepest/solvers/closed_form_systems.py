@@ -29,6 +29,8 @@ class System:
 
     exact = False
     proves = True  # whether the decrement measures the suboptimality
+    condition = np.inf
+    rounding = np.inf  # error of fitted values, relative to their size, that the precision of the factor allows
 
     def __init__(self, source: Any, p: FloatArray, l2: float, intercept: bool) -> None:
         self.source, self.p, self.l2, self.intercept = source, p, l2, intercept
@@ -60,6 +62,13 @@ class System:
         if V.shape[1] == 1:
             return self.source.matvec(np.ascontiguousarray(V[:, 0]))[:, None]  # type: ignore[no-any-return]
         return self.source.matvec(np.ascontiguousarray(V))  # type: ignore[no-any-return]
+
+    def moments_at(self, w: FloatArray) -> tuple[float, FloatArray, float, float] | None:
+        """Without a pass: loss, gradient of P in the weights, weighted norms of the fitted values and of the targets.
+
+        All centred.  For the weights that `solve` gave for a single target; None where only a pass can tell.
+        """
+        return None
 
     def target_means(self, Y: FloatArray) -> FloatArray:
         """What the intercept takes of the targets."""
@@ -110,9 +119,12 @@ class Gram(System):
     LIMITS = {4: 1e4, 8: 1e11}
     LOSSES = {4: 1e3, 8: 1e8}  # mean square over variance that centring after the fact survives
 
-    def __init__(self, source: Any, p: FloatArray, l2: float, intercept: bool) -> None:
+    def __init__(self, source: Any, p: FloatArray, l2: float, intercept: bool, y: FloatArray | None = None) -> None:
         super().__init__(source, p, l2, intercept)
         dense = source.kind == "dense"
+        self._y = y if dense else None
+        self._right: tuple[FloatArray, float] | None = None  # X^T p (y - mean), and its sum
+        self._side: tuple[FloatArray, float] | None = None  # of the last single target: centred, and half its square
         shift = self._sampled_shift() if dense and intercept else None
         narrow = dense and source.dtype == np.float32
         for position, kind in enumerate([np.dtype(t) for t in (["f4", "f8"] if narrow else ["f8"])]):
@@ -124,6 +136,7 @@ class Gram(System):
                 C, loss = self._centred(bordered, shift)
             condition = self._factorize(C) if loss <= self.LOSSES[kind.itemsize] else np.inf
             if condition <= self.LIMITS[kind.itemsize]:
+                self.condition, self.rounding = condition, condition * float(np.finfo(kind).eps)
                 if position:
                     self.notes.append(f"closed form: Gram matrix in float64, its condition is about {condition:.1e}")
                 return
@@ -131,6 +144,11 @@ class Gram(System):
 
     def _bordered(self, kind: Any, shift: AnyArray | None) -> FloatArray:
         self.passes += 0.5
+        if self._y is not None:
+            centred = self._y - self.target_means(self._y[:, None])[0]
+            G, g, total = self.source.normal_equations(self.p, centred, kind, shift, self.intercept)
+            self._right = g, float(total)
+            return G  # type: ignore[no-any-return]
         if shift is None:
             return self.source.gram(self.p, dtype=kind)  # type: ignore[no-any-return]
         return self.source.gram(self.p, dtype=kind, shift=shift)  # type: ignore[no-any-return]
@@ -187,6 +205,7 @@ class Gram(System):
         C *= self._inverse_scale[:, None]
         C *= self._inverse_scale
         C[np.arange(d), np.arange(d)] = 1.0
+        self._matrix = C
         self.rank = int(d - np.sum(self.dead))
         norm = float(np.abs(C).sum(axis=0).max(initial=1.0))
         try:
@@ -195,6 +214,34 @@ class Gram(System):
             return np.inf
         reciprocal, _ = lapack.dpocon(self._factor[0], norm, uplo="L") if d else (1.0, 0)
         return 1.0 / reciprocal if reciprocal > 0.0 else np.inf
+
+    def solve(self, Y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Weights and intercepts; no pass for the target that the matrix was computed with."""
+        single = Y.shape[1] == 1
+        means = self.target_means(Y)
+        R = Y - means
+        if single and self._right is not None and self._y is not None and np.shares_memory(Y, self._y):
+            G, total = self._right[0][:, None], np.array([self._right[1]])
+        else:
+            G, total = self.transposed(self.p, R)
+        if self.intercept:
+            G = G - np.outer(self.mean, total)
+        W = self.step(G)
+        if single:
+            left = R[:, 0] - (total[0] / self.mass if self.intercept else 0.0)
+            self._side = G[:, 0], 0.5 * float(self.p @ (left * left))
+        return W, means + total / self.mass - self.mean @ W if self.intercept else means
+
+    def moments_at(self, w: FloatArray) -> tuple[float, FloatArray, float, float] | None:
+        """From the matrix and the right hand side: ``d^2`` multiply-adds."""
+        if self._side is None:
+            return None
+        g, half = self._side
+        held = self._inverse_scale > 0.0
+        scale = np.divide(1.0, self._inverse_scale, out=np.zeros_like(w), where=held)
+        product = scale * (self._matrix @ (scale * w))
+        square = max(float(w @ product) - self.l2 * float(w @ w), 0.0)
+        return half - float(w @ g) + 0.5 * square, product - g, float(np.sqrt(square)), float(np.sqrt(2.0 * half))
 
     def inverse(self, V: FloatArray) -> FloatArray:
         """Two triangular solves."""
