@@ -97,9 +97,9 @@ print(f"the same bits with and without an observer: {np.array_equal(watched.coef
 # ---------------
 # ``fit(X, y, X_val=..., y_val=...)`` measures every round on rows that the objective does not contain. That alone
 # changes no bit of the result. With ``patience`` the fit stops when these rows got no better for that many rounds, and
-# returns the round that was best on them. This is another answer than the minimiser, and the certificate says so: the status is
-# ``stopped_early``, and ``value`` bounds how far from the optimum it is. ``monitor`` may be a scorer in place of the
-# loss, and ``validation_fraction`` holds rows out by itself.
+# returns the round that was best on them. This is another answer than the minimiser, and the certificate says so: the
+# status is ``stopped_early``, and ``value`` bounds how far from the optimum it is. ``monitor`` may be a scorer in place
+# of the loss, and ``validation_fraction`` holds rows out by itself.
 
 rng = np.random.default_rng(0)
 train, held = np.split(rng.permutation(len(y)), [100])

@@ -58,11 +58,12 @@ class FitRecord:
     parameters : dict
         Constructor parameters of the estimator.
     data : dict
-        ``n_samples, n_features, n_outputs, nnz, density, dtype, kind, bytes``.
+        ``n_samples, n_features, n_outputs, nnz, density, dtype, kind, bytes``; where rows were held out
+        ``validation``: their number, the monitor, its best value and round, the patience.
     solver : dict
         ``name``, ``why`` (why it was chosen), ``expected`` (what was expected of it), ``options``.
     seconds : dict
-        ``total, validate, compile, solve, certify``.
+        ``total, validate, compile, solve, certify``, and ``monitor`` where validation rows were watched.
     passes : float
         Passes over the data, those of the certificate included.
     iterations : int
