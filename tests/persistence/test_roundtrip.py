@@ -45,6 +45,16 @@ CASES = {
     "regressor, values": (steepest.LinearRegressor(Huber(0.5), penalty=ElasticNet(0.1, 0.2)), X, Y),
     "regressor, quantile": (steepest.LinearRegressor(Quantile(0.9), penalty=L2(0.1), on_unconverged="ignore"), X, Y),
     "regressor, counts": (steepest.LinearRegressor("poisson", alpha=0.1), X, COUNTS),
+    "ridge, cross-validated": (steepest.RidgeCV(alphas=[0.1, 1.0, 10.0]), X, Y),
+    "lasso, cross-validated": (steepest.LassoCV(alphas=5, cv=3), X, Y),
+    "elastic net, cross-validated": (steepest.ElasticNetCV(alphas=5, cv=3), X, Y),
+    "logistic, cross-validated": (steepest.LogisticRegressionCV(Cs=3, cv=3), X, TWO),
+    "stopped by validation": (
+        steepest.LogisticRegression(validation_fraction=0.3, patience=2, random_state=0, on_unconverged="ignore"),
+        X,
+        TWO,
+    ),
+    "warm start": (steepest.Lasso(alpha=0.01, warm_start=True), X, Y),
     "not certified": (steepest.LinearRegressor(alpha=0.0, max_iter=0, on_unconverged="ignore"), X, Y),
     "options": (steepest.LinearClassifier(solver="gradient_descent", solver_options={"line_search": "1/L"}), X, TWO),
 }
@@ -127,6 +137,18 @@ def test_a_table_with_its_encoders(tmp_path):
     ]
     assert told["expects"] == {"n_features": 3, "feature_names": ["size", "age", "town"]}
     assert told["classes"] == ["high", "low", "middle"]
+
+
+def test_a_table_with_our_encoder(tmp_path):
+    frame = pd.DataFrame({"size": X[:, 0], "town": np.where(X[:, 2] > 0, "Ulm", "Bonn"), "rooms": COUNTS.astype(int)})
+    frame.loc[3, "size"] = np.nan
+    frame.loc[4, "town"] = None
+    model = make_pipeline(steepest.TableEncoder(), steepest.LogisticRegression()).fit(frame, THREE)
+    path = save(model, tmp_path / "model.skops")
+    assert describe(path)["needs_trust"] == []
+    again = load(path)
+    assert same(outputs(model, frame), outputs(again, frame))
+    assert list(again[0].get_feature_names_out()) == list(model[0].get_feature_names_out())
 
 
 def test_text(tmp_path):

@@ -78,6 +78,11 @@ class Encoder:
             return {TAG: "status", "name": str(value)}
         if kind is dict:
             return self._dict(value)
+        if kind is np.ndarray and value.dtype == object:
+            items = [self(item) for item in value.flat]
+            if all(a is b for a, b in zip(items, value.flat, strict=True)):
+                return value
+            return {TAG: "array", "shape": list(value.shape), "items": items}
         if kind is list or kind is tuple:
             made = [self(item) for item in value]
             return value if all(a is b for a, b in zip(made, value, strict=True)) else kind(made)
@@ -115,6 +120,7 @@ class Decoder:
             "loss": self._loss,
             "loss_class": lambda item: _own_losses()[item["name"]],
             "penalty": lambda item: _PENALTIES[item["name"]](*map(self, item["fields"])),
+            "array": self._array,
             "status": lambda item: Status(item["name"]),
             "dict": lambda item: dict(zip(map(self, item["keys"]), map(self, item["values"]), strict=True)),
         }
@@ -183,6 +189,12 @@ class Decoder:
         if not (isinstance(kind, type) and is_dataclass(kind)):
             raise PersistenceError(f"it holds a value of the unknown kind {item['type']!r}; upgrade steepest")
         return kind(**self._fields(kind, item))
+
+    def _array(self, item: dict[str, Any]) -> Any:
+        flat = np.empty(len(item["items"]), dtype=object)
+        for place, value in enumerate(item["items"]):
+            flat[place] = self(value)
+        return flat.reshape(item["shape"])
 
     def _history(self, item: dict[str, Any]) -> History:
         rows = np.asarray(item["rows"], dtype=np.float64)
