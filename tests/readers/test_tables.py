@@ -58,7 +58,7 @@ def test_forms_of_the_same_rows(table, content, note):
     found = table(content)
     assert rows(found) == ROWS
     assert found.y().tolist() == [0, 1]
-    assert found.layout == Layout({"a": "number", "b": "category"}, "y", 2, "number", header=True)
+    assert found.layout == Layout({"a": "number", "b": "category"}, "y", "number", True, ("a", "b", "y"))
     assert note == "" or note in found.notes
 
 
@@ -195,7 +195,12 @@ def test_another_part_follows_the_layout_of_the_first(table):
 
 
 def test_columns_left_out(table):
-    assert table("id,a,y\n1,2,0\n", ignore=["id"]).names == ("a",)
+    for header, column in (("id,a,y\n", "id"), ("", "column 1")):
+        train = table(header + "7,2,0\n8,3,1\n", ignore=[column], target="3")
+        assert train.arrow.to_pydict() == {train.names[0]: [2, 3]}
+        assert table(header + "9,5,1\n", like=train.layout).arrow.to_pydict() == {train.names[0]: [5]}
+        rest = table(header.replace(",y", "") + "9,5\n", like=train.layout, needs_target=False)
+        assert rest.arrow.to_pydict() == {train.names[0]: [5]}
 
 
 def test_a_row_longer_than_what_a_thread_parses(table):

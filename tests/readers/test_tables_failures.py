@@ -13,7 +13,7 @@ import pytest
 from steepest.exceptions import DataError, InvalidParameterError
 from steepest.readers import Layout, read_table
 
-LIKE = Layout({"a": "number", "b": "category"}, "y", 2, "category", header=True)
+LIKE = Layout({"a": "number", "b": "category"}, "y", "category", header=True, columns=("a", "b", "y"))
 
 
 def fails(tmp_path, content, *, name="t.csv", **options):
@@ -58,6 +58,7 @@ def test_target_and_options(tmp_path):
     assert "did you mean 'income'?" in fails(tmp_path, content, target="incme")
     assert "a position from 1 to 2, got '3'" in fails(tmp_path, content, target=3)
     assert "ignore: no column is called 'id'" in fails(tmp_path, content, ignore=["id"])
+    assert "ignore: 'income' is the target" in fails(tmp_path, content, ignore=["income"])
     with pytest.raises(InvalidParameterError, match="header must be one of auto, yes, no"):
         read_table(tmp_path / "t.csv", header="maybe")
     with pytest.raises(DataError, match="the target 'when' holds dates"):
@@ -69,6 +70,7 @@ def test_a_part_that_contradicts_the_first(tmp_path):
     for size in (20, 1 << 20):
         words = fails(tmp_path, "a,b,y\n1,x,0\n2,z,1\n\nu,z,1\n", like=LIKE, block_size=size)
         assert "line 5: column 'a' holds numbers in the train part, got 'u'" in words
+    assert "has 4 columns without names, the train part has 2 or 3" in fails(tmp_path, "1,x,0,5\n2,z,1,5\n", like=LIKE)
     assert "has no column 'y', the target of the train part" in fails(tmp_path, "a,b\n1,x\n", like=LIKE)
 
 

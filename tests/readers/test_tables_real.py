@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from steepest import LogisticRegression, Ridge, TableEncoder
-from steepest.readers import is_table, read_table
+from steepest.readers import Layout, is_table, read_table
 
 
 def test_adult(data_folder):
@@ -26,6 +26,7 @@ def test_adult(data_folder):
         missing |= column.is_null().to_numpy()
     assert missing.sum() == 2399
     encoder = TableEncoder().fit(train)
+    assert Layout.from_dict(encoder.layout_) == train.layout
     data = train.dataset(encoder.transform(train), encoder.get_feature_names_out(), encoder.notes_)
     held = test.dataset(encoder.transform(test), encoder.get_feature_names_out())
     assert data.feature_name(1) == "column 2=Federal-gov"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,8 @@ class CsvReader:
         Kinds that columns must have: "number" or "category".  The others are told from the values.
     expected : tuple of str
         Names that a header is known by.
-    positions : mapping of int to tuple of str, optional
-        Names for files without a header, by their number of columns.
+    orders : sequence of tuples of str
+        Names for a file without a header; the first of its number of columns is taken, and there must be one.
     progress : callable, optional
     block_size : int
         Bytes of text in memory at a time.
@@ -55,12 +55,12 @@ class CsvReader:
         header: Header = "auto",
         kinds: Mapping[str, str] | None = None,
         expected: tuple[str, ...] = (),
-        positions: Mapping[int, tuple[str, ...]] | None = None,
+        orders: Sequence[tuple[str, ...]] = (),
         progress: Progress | None = None,
         block_size: int = BLOCK,
     ) -> None:
         self.path, self.header, self.progress, self.block_size = path, header, progress, block_size
-        self.expected, self.positions = expected, positions or {}
+        self.expected, self.orders = expected, orders
         self.kinds = dict(kinds or {})
         self.types: dict[str, Any] = {}
         self.notes: list[str] = []
@@ -85,8 +85,8 @@ class CsvReader:
                 raise DataError(f"{self.path}: no rows; the file is empty")
             self.encoding = self.encoding or encoding_of(head)
             dialect = sniff(head, self.path, header=self.header, encoding=self.encoding, expected=self.expected)
-            if not dialect.header and len(dialect.names) in self.positions:
-                dialect = replace(dialect, names=self.positions[len(dialect.names)])
+            if self.orders and not dialect.header:
+                dialect = replace(dialect, names=self._ordered(len(dialect.names)))
             self.dialect = dialect = replace(dialect, multiline=dialect.multiline or self.multiline)
             if not self.types:
                 self.types = {name: _arrow_type(self.kinds[name]) for name in dialect.names if name in self.kinds}
@@ -98,6 +98,16 @@ class CsvReader:
             raise DataError(f"{self.path}: no rows after the header; a table has at least one")
         schema = pa.schema([(name, self.types[name]) for name in dialect.names])
         return pa.concat_tables([part.cast(schema, safe=False) for part in parts])
+
+    def _ordered(self, width: int) -> tuple[str, ...]:
+        for names in self.orders:
+            if len(names) == width:
+                return names
+        expected = " or ".join(str(n) for n in sorted({len(names) for names in self.orders}))
+        raise DataError(
+            f"{self.path}: has {width} columns without names, the train part has {expected}; give the same columns, or "
+            "a header that names them"
+        )
 
     def _parse(self, block: Block, *, first: bool) -> Any:
         """One block as a table, with the types settled so far; settles those of the first block."""

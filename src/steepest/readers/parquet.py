@@ -37,7 +37,7 @@ def read_parquet(
     index = [name for name in schema.names if name.startswith("__index_level_")]
     if index:
         notes.append("the index stored by pandas is left out")
-    names = [name for name in schema.names if name not in ignore and name not in index]
+    names = [name for name in schema.names if name not in index]
     total, done, batches = path.stat().st_size, 0.0, []
     rows = max(1, file.metadata.num_rows)
     with file:
@@ -54,5 +54,5 @@ def read_parquet(
         raise DataError(f"{path}: no rows; a table has at least one")
     table = pa.Table.from_batches(batches, arrow_schema).select(names)
     del batches
-    columns = [regular(table.column(name), name, str(path)) for name in names]
+    columns = [table.column(name) if name in ignore else regular(table.column(name), name, str(path)) for name in names]
     return pa.table(columns, names=names), tuple(notes)

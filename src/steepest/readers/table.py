@@ -26,39 +26,41 @@ class Layout:
         The feature columns in the order of the file: "number", "date", "boolean" or "category" each.
     target : str or None
         Name of the target column.
-    position : int
-        Where the target stands among all columns, from 0.
     target_kind : str
     header : bool
         Whether the names stood in the file.
+    columns : tuple of str
+        All columns of the file in their order: features, target, and those that were left out.
     """
 
     kinds: dict[str, str]
     target: str | None = None
-    position: int = -1
     target_kind: str = "category"
     header: bool = True
+    columns: tuple[str, ...] = ()
 
-    def names(self, *, with_target: bool) -> tuple[str, ...]:
-        """All columns in the order of the file."""
-        names = list(self.kinds)
-        if with_target and self.target is not None:
-            names.insert(self.position, self.target)
-        return tuple(names)
+    def orders(self) -> list[tuple[str, ...]]:
+        """The names that a file without a header may mean: all columns, and all but the target."""
+        return [self.columns, tuple(name for name in self.columns if name != self.target)]
+
+    def left_out(self) -> list[str]:
+        """Columns of the file that are neither feature nor target."""
+        return [name for name in self.columns if name not in self.kinds and name != self.target]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a model file."""
         return {
             "kinds": dict(self.kinds),
             "target": self.target,
-            "position": self.position,
             "target_kind": self.target_kind,
             "header": self.header,
+            "columns": list(self.columns),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Layout:
-        return cls(**values)
+        """The layout that `to_dict` gave."""
+        return cls(**{**values, "columns": tuple(values["columns"])})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

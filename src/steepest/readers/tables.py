@@ -99,13 +99,32 @@ def read_table(
             raise DataError(f"{path}: no Parquet file (it starts with {magic!r}, not with {MAGIC!r}); fetch it again")
         arrow, notes, named = _read_csv(path, header, like, ignore, progress, block_size)
         what = "CSV"
-    missing = [name for name in ignore if name not in arrow.column_names and (like is None)]
-    if missing and what == "CSV":
+    unknown = [name for name in ignore if name not in arrow.column_names]
+    if unknown and like is None:
+        raise DataError(f"{path}: ignore: no column is called {unknown[0]!r} (columns: {_listed(arrow.column_names)})")
+    left = {*ignore, *(like.left_out() if like is not None else ())}
+    position, why = _find_target(arrow.column_names, path, target, like, needs_target)
+    name, column, found = None if like is None else like.target, None, [*notes, why] if why else list(notes)
+    columns = tuple(arrow.column_names)
+    if position >= 0:
+        name = columns[position]
+        if name in left:
+            raise DataError(f"{path}: ignore: {name!r} is the target; choose another target, or do not leave it out")
+        arrow, column = _without_empty(arrow, name, path, found)
+    arrow = arrow.drop_columns([other for other in columns if other in left or other == name])
+    if not arrow.num_columns:
         raise DataError(
-            f"{path}: ignore: no column is called {missing[0]!r} (columns: {', '.join(arrow.column_names)})"
+            f"{path}: one column ({columns[0]!r}), a table has a target and at least one feature; separators tried are "
+            "comma, semicolon, tab and bar"
         )
-    arrow = arrow.drop_columns([name for name in ignore if name in arrow.column_names])
-    return _with_target(arrow, path, f"{what} table {path}", tuple(notes), named, target, like, needs_target)
+    if column is not None:
+        kind = kind_of(column.type)
+    else:
+        kind = like.target_kind if like is not None else "category"
+    kinds = {field.name: kind_of(field.type) for field in arrow.schema}
+    layout = Layout(kinds, name, kind, named, columns)
+    title = bare_name(path).rpartition(".")[0] or bare_name(path)
+    return Table(arrow, column, layout, title, f"{what} table {path}", tuple(found))
 
 
 def _read_csv(
@@ -119,18 +138,18 @@ def _read_csv(
     import pyarrow as pa
 
     kinds: dict[str, str] = {}
-    positions: dict[int, tuple[str, ...]] = {}
     if like is not None:
         kinds = {name: kind for name, kind in like.kinds.items() if kind in ("number", "category")}
         if like.target is not None and like.target_kind == "category":
             kinds[like.target] = "category"
-        positions = {len(names): names for names in (like.names(with_target=False), like.names(with_target=True))}
+        if header == "auto" and not like.header:
+            header = "no"
     reader = CsvReader(
         path,
         header=header,
         kinds=kinds,
-        expected=() if like is None else like.names(with_target=True),
-        positions=positions,
+        expected=() if like is None else like.columns,
+        orders=() if like is None else like.orders(),
         progress=progress,
         block_size=block_size,
     )
@@ -149,58 +168,38 @@ def _read_csv(
     return pa.table(columns, names=arrow.column_names), notes, reader.dialect.header
 
 
-def _with_target(
-    arrow: Any,
-    path: Path,
-    source: str,
-    notes: tuple[str, ...],
-    named: bool,
-    target: str | int | None,
-    like: Layout | None,
-    needs_target: bool,
-) -> Table:
-    """The table with its target set apart."""
-    import pyarrow as pa
-
-    names = arrow.column_names
-    position, why = -1, ""
+def _find_target(
+    names: Sequence[str], path: Path, target: str | int | None, like: Layout | None, needs_target: bool
+) -> tuple[int, str]:
+    """Position of the target, -1 where there is none and none is needed, and how it was chosen."""
     if target is None and like is not None and like.target is not None:
         if like.target in names:
-            position = names.index(like.target)
-        elif needs_target:
+            return list(names).index(like.target), ""
+        if needs_target:
             raise DataError(
-                f"{path}: has no column {like.target!r}, the target of the train part (columns: "
-                f"{', '.join(names[:12])})"
+                f"{path}: has no column {like.target!r}, the target of the train part (columns: {_listed(names)})"
             )
     elif target is not None or needs_target:
-        position, why = choose_target(names, target, str(path))
-    found = [*notes, why] if why else list(notes)
-    goal, goal_name, kind = (
-        None,
-        None if like is None else like.target,
-        "category" if like is None else like.target_kind,
-    )
-    if position >= 0:
-        goal, goal_name = arrow.column(position), names[position]
-        arrow = arrow.remove_column(position)
-        kind = kind_of(goal.type)
-        if goal.null_count:
-            known = goal.is_valid()
-            found.append(f"{goal.null_count:,} of {len(goal):,} rows have no target and are left out")
-            arrow, goal = arrow.filter(known), goal.filter(known)
-            if not len(goal):
-                raise DataError(f"{path}: no row has a value in the target column {goal_name!r}; choose another target")
-        if pa.types.is_dictionary(goal.type):
-            goal = _without_dots(goal, found)
-    if not arrow.num_columns:
-        raise DataError(
-            f"{path}: one column ({names[0]!r}), a table has a target and at least one feature; separators tried are "
-            "comma, semicolon, tab and bar"
-        )
-    layout = Layout(
-        {field.name: kind_of(field.type) for field in arrow.schema}, goal_name, position, kind, header=named
-    )
-    return Table(arrow, goal, layout, bare_name(path).rpartition(".")[0] or bare_name(path), source, tuple(found))
+        return choose_target(names, target, str(path))
+    return -1, ""
+
+
+def _without_empty(arrow: Any, name: str, path: Path, notes: list[str]) -> tuple[Any, Any]:
+    """The rows that have a target, and their targets."""
+    import pyarrow as pa
+
+    column = arrow.column(name)
+    if column.null_count:
+        notes.append(f"{column.null_count:,} of {len(column):,} rows have no target and are left out")
+        arrow = arrow.filter(column.is_valid())
+        column = arrow.column(name)
+        if not len(column):
+            raise DataError(f"{path}: no row has a value in the target column {name!r}; choose another target")
+    return arrow, _without_dots(column, notes) if pa.types.is_dictionary(column.type) else column
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
 
 
 def _without_dots(target: Any, notes: list[str]) -> Any:

@@ -72,6 +72,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     notes_ : list of str
         What a person may want to know, in words.
     sparse_ : bool
+    layout_ : dict or None
+        How a table file was laid out that `steepest.readers` read; reading another file needs it.
 
     Notes
     -----
@@ -127,6 +129,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise InvalidParameterError(
                 f"categorical: no column is called {unknown[0]!r}{_near(unknown[0], [c.name for c in columns])}"
             )
+        layout = getattr(X, "layout", None)
+        self.layout_: dict[str, Any] | None = None if layout is None else layout.to_dict()
         width = len(columns)
         self.kinds_: list[str] = []
         self.levels_: list[list[str]] = []
@@ -147,7 +151,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             filled += share
         if n > 1 and self.dropped_:
             self.notes_.append(
-                "left out: " + "; ".join(f"{name} ({why})" for name, why in list(self.dropped_.items())[:20])
+                "left out: " + ", ".join(f"{name} ({why})" for name, why in list(self.dropped_.items())[:20])
             )
         self.encoded_names_ = [name for names in self._names for name in names]
         self.sizes_ = [len(names) for names in self._names]
