@@ -137,7 +137,7 @@ def test_the_main_job_on_mnist(tmp_path):
     assert found["certificate"]["relative"] <= 1e-4
     assert found["metrics"]["test"]["n_samples"] == 10_000
     assert found["metrics"]["test"]["accuracy"] >= 0.923
-    assert report.read_text().count("data:image/png") == 10
+    assert report.read_text().count("as a picture") == 10
 
 
 # ----------------------------------------------------------------------------------------- not certified
@@ -214,7 +214,7 @@ def test_bad_usage_is_exit_code_2_without_a_traceback(arguments, words):
         ("a.libsvm", b"one 1:1\n", "line 1, column 1: expected a label"),
         ("a.libsvm", b"", "the file is empty"),
         ("a.libsvm.gz", gzip.compress(b"1 1:1\n", mtime=0)[:-4], "truncated or damaged"),
-        ("a.csv", b"1,2\n", "cannot read .csv files"),
+        ("a.npy", b"1,2\n", "cannot read .npy files"),
         ("a.libsvm", b"1 1:1\n1 1:2\n", "class"),
         ("train-images-idx3-ubyte", b"\0\0\x08\x03\0\0", "the file ends after 6"),
         ("train-images-idx3-ubyte", struct.pack(">IIII", 0x803, 1, 1, 1) + b"\1", "no label file beside it"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 from math import isfinite
@@ -24,7 +25,12 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def write_report(
-    path: str | Path, estimator: Any, *, dataset: Dataset, test: Dataset | None = None, title: str | None = None
+    path: str | Path,
+    estimator: Any,
+    *,
+    dataset: Dataset | None = None,
+    test: Dataset | None = None,
+    title: str | None = None,
 ) -> None:
     """Write the report of a fitted estimator to ``path``, whole or not at all.
 
@@ -33,10 +39,11 @@ def write_report(
     path : str or Path
     estimator : fitted estimator
         Read are ``fit_record_``, ``coef_``, ``intercept_``, ``classes_`` (of a classifier) and ``predict``.
-    dataset : Dataset
+    dataset : Dataset, optional
         What it was fitted on.
     test : Dataset, optional
-        Rows for the metrics; without them they are those of ``dataset``, and the report says so.
+        Rows for the metrics; without them they are those of ``dataset``, and the report says so; without either the
+        report is about the model alone.
     title : str, optional
 
     Notes
@@ -49,16 +56,22 @@ def write_report(
 def render(
     estimator: Any,
     *,
-    dataset: Dataset,
+    dataset: Dataset | None = None,
     test: Dataset | None = None,
     title: str | None = None,
     scores: Scores | None = None,
+    feature_names: Sequence[str] | None = None,
 ) -> str:
-    """The report as text; ``scores`` are those of ``test`` (or of ``dataset``) where they are known already."""
+    """The report as text.
+
+    ``scores`` are those of ``test`` (or of ``dataset``) where they are known already.  Without any rows, as for a
+    model read from a file, the sections about predictions are left out; ``feature_names`` then name coefficients.
+    """
     record: FitRecord = estimator.fit_record_
     scored = dataset if test is None else test
-    scores = score(estimator, scored) if scores is None else scores
-    title = title or f"{record.estimator} on {dataset.name}"
+    if scores is None and scored is not None:
+        scores = score(estimator, scored)
+    title = title or (record.estimator if scored is None else f"{record.estimator} on {scored.name}")
     where = "On the training rows" if test is None else "On the test part"
     body = [
         f"<h1>{escape(title)}</h1>",
@@ -66,9 +79,14 @@ def render(
         _verdict(record),
         _figures(record, scores, where),
         f"<h2>How it got there</h2>{sections.curves(record)}",
-        f"<h2>{where}</h2>{sections.predictions(scores, scored)}",
-        f"<h2>Worst mistakes</h2>{judgement.mistakes(estimator, scores, scored)}",
-        f"<h2>Coefficients</h2>{sections.coefficients(estimator, dataset)}",
+    ]
+    if scores is not None and scored is not None:
+        body += [
+            f"<h2>{where}</h2>{sections.predictions(scores, scored)}",
+            f"<h2>Worst mistakes</h2>{judgement.mistakes(estimator, scores, scored)}",
+        ]
+    body += [
+        f"<h2>Coefficients</h2>{sections.coefficients(estimator, dataset or test, feature_names)}",
         f'<h2>Settings and circumstances</h2><div class="columns">{_circumstances(record, dataset, test)}</div>',
     ]
     version = record.environment.get("steepest", "")
@@ -99,14 +117,16 @@ def _verdict(record: FitRecord) -> str:
     return f'<div class="card verdict{kind}"><strong>{mark} {said.headline}</strong>{"".join(parts)}</div>'
 
 
-def _figures(record: FitRecord, scores: Scores, where: str) -> str:
+def _figures(record: FitRecord, scores: Scores | None, where: str) -> str:
     certificate = record.certificate
-    name, value = next(iter(scores.values.items()))
-    part = "train" if where == "On the training rows" else "test"
+    quality = []
+    if scores is not None:
+        name, value = next(iter(scores.values.items()))
+        quality = [(f"{'train' if where == 'On the training rows' else 'test'} {name}", metric(name, value))]
     pairs = [
         ("objective", number(certificate.primal)),
         ("relative gap", f"{certificate.relative:.2g}" if isfinite(certificate.relative) else "unknown"),
-        (f"{part} {name}", metric(name, value)),
+        *quality,
         ("rounds", number(record.iterations)),
         ("data passes", f"{record.passes:.4g}"),
         ("time", seconds(record.seconds.get("total", 0.0))),
@@ -116,12 +136,13 @@ def _figures(record: FitRecord, scores: Scores, where: str) -> str:
     )
 
 
-def _circumstances(record: FitRecord, dataset: Dataset, test: Dataset | None) -> str:
+def _circumstances(record: FitRecord, dataset: Dataset | None, test: Dataset | None) -> str:
     certificate, solver = record.certificate, record.solver
-    data: list[tuple[str, Any]] = [("train", dataset.source), ("size", dataset.describe())]
-    if test is not None:
-        data += [("test", test.source), ("test size", test.describe())]
-    if dataset.note:
+    data: list[tuple[str, Any]] = []
+    for name, part in (("train", dataset), ("test", test)):
+        if part is not None:
+            data += [(name, part.source), (f"{name} size", part.describe())]
+    if dataset is not None and dataset.note:
         data.append(("on reading", dataset.note))
     chosen = [(key, solver[key]) for key in ("name", "why", "expected") if solver.get(key)]
     if solver.get("notes"):
@@ -151,13 +172,17 @@ def _circumstances(record: FitRecord, dataset: Dataset, test: Dataset | None) ->
     )
 
 
-def _data(record: FitRecord, dataset: Dataset, test: Dataset | None, scores: Scores) -> str:
+def _data(record: FitRecord, dataset: Dataset | None, test: Dataset | None, scores: Scores | None) -> str:
     """The numbers as JSON that cannot end the element it stands in."""
+
+    def about(part: Dataset | None) -> dict[str, str] | None:
+        return None if part is None else {"name": part.name, "source": part.source, "note": part.note}
+
     content = {
         "record": record.to_dict(),
-        "train": {"name": dataset.name, "source": dataset.source, "note": dataset.note},
-        "test": None if test is None else {"name": test.name, "source": test.source, "note": test.note},
-        "scores": scores.to_dict(),
+        "train": about(dataset),
+        "test": about(test),
+        "scores": None if scores is None else scores.to_dict(),
     }
     text = json.dumps(content, ensure_ascii=False, allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

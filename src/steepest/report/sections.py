@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -130,20 +130,26 @@ def _validation(history: History) -> list[str]:
     return charts
 
 
-def coefficients(estimator: Any, data: Dataset) -> str:
+def coefficients(estimator: Any, data: Dataset | None, feature_names: Sequence[str] | None = None) -> str:
     """Pictures where the rows are images, else the largest coefficients as bars."""
     coef = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64))
-    names = _output_names(estimator, data, len(coef))
-    if data.image_shape is not None and coef.shape[1] == data.image_shape[0] * data.image_shape[1]:
-        return _pictures(coef, names, data.image_shape)
-    return _bars(coef, names, data)
+    label: Callable[[Any], str] = str if data is None else data.label_name
+    names = _output_names(estimator, label, len(coef))
+    known = data is not None and getattr(estimator, "folded", True) and data.n_features == coef.shape[1]
+    shape = data.image_shape if known and data is not None else None
+    if shape is not None and coef.shape[1] == shape[0] * shape[1]:
+        return _pictures(coef, names, shape)
+    if known and data is not None:
+        return _bars(coef, names, data.feature_name)
+    given = feature_names if feature_names is not None and len(feature_names) == coef.shape[1] else None
+    return _bars(coef, names, lambda j: f"feature {j + 1}" if given is None else given[j])
 
 
-def _output_names(estimator: Any, data: Dataset, k: int) -> list[str]:
+def _output_names(estimator: Any, label: Callable[[Any], str], k: int) -> list[str]:
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         return ["prediction"] if k == 1 else [f"output {j + 1}" for j in range(k)]
-    labels = [data.label_name(label) for label in classes]
+    labels = [label(name) for name in classes]
     return [f"{labels[1]} against {labels[0]}"] if k == 1 and len(labels) == 2 else labels
 
 
@@ -165,7 +171,7 @@ def _pictures(coef: FloatArray, names: list[str], shape: tuple[int, int]) -> str
     )
 
 
-def _bars(coef: FloatArray, names: list[str], data: Dataset) -> str:
+def _bars(coef: FloatArray, names: list[str], feature: Callable[[int], str]) -> str:
     k, d = coef.shape
     count = min(d, 20 if k == 1 else 8)
     scale = float(np.abs(coef).max(initial=0.0))
@@ -175,7 +181,7 @@ def _bars(coef: FloatArray, names: list[str], data: Dataset) -> str:
         top = np.argpartition(np.abs(row), d - count)[d - count :]
         top = top[np.argsort(-np.abs(row[top]), kind="stable")]
         top = top[row[top] != 0]
-        labels = [data.feature_name(int(j)) for j in top]
+        labels = [feature(int(j)) for j in top]
         title = name if k > 1 else f"Largest coefficients: {name}"
         chart = (
             bar_chart(labels, row[top], title=title, scale=scale) if len(top) else f"<p>{escape(name)}: all are 0.</p>"

@@ -29,7 +29,7 @@ p { margin: 0 0 10px; overflow-wrap: anywhere; }
 .figures div { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 8px 12px; }
 .figures + .card, .figures + .grid, .card + .card, .card + .grid, .grid + .card, .grid + .grid,
   .soft + .card { margin-top: 14px; }
-.columns .card + .card { margin-top: 0; }
+.columns .card + .card, .grid > .card, .grid .card + .card { margin-top: 0; }
 .figures dt { color: var(--soft); font-size: .85rem; }
 .figures dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; height: auto; max-width: 620px; margin: 0 auto; }
@@ -56,7 +56,9 @@ svg rect.main { fill: var(--main); } svg rect.plus { fill: var(--plus); } svg re
 .key { display: flex; align-items: center; gap: 8px; max-width: 420px; margin: 12px 0 0; font-size: .88rem; }
 .key span.bar { flex: 1; height: 12px; border-radius: 3px; border: 1px solid var(--rule);
   background: linear-gradient(90deg, rgb(38, 110, 216), transparent 50%, rgb(214, 62, 42)); }
-table.mistakes td:last-child { color: var(--soft); }
+table.mistakes { min-width: 560px; }
+table.mistakes td, table.mistakes th { overflow-wrap: normal; }
+table.mistakes td:last-child { color: var(--soft); overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--rule);
@@ -81,7 +83,9 @@ footer { margin-top: 32px; color: var(--soft); font-size: .88rem; }
   --cell: 38, 110, 216; }
   body { font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; } .card, figure, svg, tr { break-inside: avoid; } h2 { break-after: avoid; }
-  .grid { grid-template-columns: 1fr 1fr; } table.mistakes td:last-child { color: var(--soft); }
+  .grid { grid-template-columns: 1fr 1fr; } table.mistakes { min-width: 560px; }
+table.mistakes td, table.mistakes th { overflow-wrap: normal; }
+table.mistakes td:last-child { color: var(--soft); overflow-wrap: anywhere; }
 .scroll { overflow: visible; }
   .columns { columns: 2 auto; } .figures { grid-template-columns: repeat(6, 1fr); } .figures dd { font-size: 1rem; }
   table.confusion { font-size: .75rem; border-spacing: 1px; }

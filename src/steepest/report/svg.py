@@ -169,7 +169,7 @@ def bar_chart(
     ``scale`` is the value of the longest possible bar, for charts that are to be compared; 0 takes the largest.
     Bars are coloured by their sign unless all are of one kind, ``signed=False``.
     """
-    top, line, left, right = 34, 20, 158, 66
+    top, line, left, right = 34, 20, 174, 60
     height = top + line * len(names) + 6
     low, high = (1.0 if (values < 0).any() else 0.0), (1.0 if (values > 0).any() else 0.0)
     scale = max(scale, float(np.abs(values).max(initial=0.0))) or 1.0

@@ -1,0 +1,356 @@
+"""``steepest fit TRAIN``: data in, a certified model, its report and its file out."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from steepest.cli.checks import (
+    CERTIFIED,
+    HEADERS,
+    MODELS,
+    NOT_CERTIFIED,
+    ON_UNCONVERGED,
+    PENALTIES,
+    WHITENING,
+    between,
+    complete,
+    jobs,
+    one_of,
+    share,
+)
+from steepest.cli.saying import errors, say, silent
+
+if TYPE_CHECKING:
+    from steepest.cli.inputs import Inputs
+    from steepest.report.metrics import Scores
+
+
+def fit(
+    train: Annotated[
+        str,
+        typer.Argument(
+            metavar="TRAIN",
+            help="A table (CSV, Parquet), LIBSVM text, idx images (the label file is found by name) or a folder of "
+            "them, each plain or packed, or one of digits, iris, breast_cancer, wine, diabetes.",
+        ),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            help=f"One of {', '.join(MODELS)}.", callback=one_of(list(MODELS)), autocompletion=complete(list(MODELS))
+        ),
+    ],
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|SHARE", help="Test data, in any form that TRAIN may have, or a share of its rows."),
+    ] = None,
+    valid: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|SHARE", help="Validation data, measured every round; see --patience."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Of a table: name or number (from 1) of the column to predict.  [default: target, label, class or "
+            "y, else the last]",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Of a table: a column to leave out; may be repeated.")
+    ] = None,
+    header: Annotated[
+        str,
+        typer.Option(
+            help="Of a CSV file: whether the first line holds the names: auto, yes or no.",
+            callback=one_of(HEADERS),
+            autocompletion=complete(HEADERS),
+        ),
+    ] = "auto",
+    scale: Annotated[
+        bool, typer.Option("--scale", help="Standardise the columns first (numbers of a table always are).")
+    ] = False,
+    whiten: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM",
+            help=f"Whiten the columns first: {', '.join(WHITENING)}.",
+            callback=one_of(WHITENING),
+            autocompletion=complete(WHITENING),
+        ),
+    ] = None,
+    components: Annotated[
+        int | None, typer.Option(callback=between(1), help="Directions that --whiten keeps.  [default: all]")
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            callback=between(0), help="Strength of the penalty: mean loss + alpha * penalty.  [default: 1e-4]"
+        ),
+    ] = None,
+    penalty: Annotated[
+        str | None,
+        typer.Option(
+            help=f"For softmax and logistic: one of {', '.join(PENALTIES)}.  [default: l2]",
+            callback=one_of(PENALTIES),
+            autocompletion=complete(PENALTIES),
+        ),
+    ] = None,
+    l1_ratio: Annotated[
+        float | None,
+        typer.Option(callback=between(0, 1), help="Share of l1 in an elasticnet penalty.  [default: 0.5]"),
+    ] = None,
+    solver: Annotated[str, typer.Option(help="Name of a solver; auto chooses and says why.")] = "auto",
+    tol: Annotated[
+        float, typer.Option(callback=between(0, above=True), help="Relative suboptimality to be proven.")
+    ] = 1e-4,
+    max_iter: Annotated[int | None, typer.Option(callback=between(1), help="Most rounds of the solver.")] = None,
+    max_time: Annotated[
+        float | None, typer.Option(callback=between(0, above=True), help="Most seconds for the fit.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            callback=between(1), help="With --valid: stop after so many rounds without improvement, keep the best."
+        ),
+    ] = None,
+    monitor: Annotated[
+        str, typer.Option(help="With --valid: what is watched, loss or the name of a scikit-learn scorer.")
+    ] = "loss",
+    jobs: Annotated[int, typer.Option(callback=jobs, help="Threads; -1 is all cores.")] = -1,
+    seed: Annotated[int, typer.Option(callback=between(0), help="Seed of whatever draws random numbers.")] = 0,
+    intercept: Annotated[bool, typer.Option("--intercept/--no-intercept", help="Fit an intercept.")] = True,
+    on_unconverged: Annotated[
+        str,
+        typer.Option(
+            help="ignore: print the verdict; warn: a warning too; raise: stop, write nothing. The exit code is 3 in "
+            "any case.",
+            callback=one_of(ON_UNCONVERGED),
+            autocompletion=complete(ON_UNCONVERGED),
+        ),
+    ] = "ignore",
+    out: Annotated[
+        Path | None, typer.Option(help="Write the model to this file, for steepest predict and steepest.load.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
+) -> None:
+    """Fit a model and say what is proven about it.
+
+    Exit code 0: certified to --tol, or stopped by --patience.  3: not certified.  2: bad usage or data.
+    """
+    parameters = _parameters(model, alpha, penalty, l1_ratio)
+    if components is not None and whiten is None:
+        raise typer.BadParameter("--components belongs to --whiten; give --whiten pca")
+    if valid is None and (patience is not None or monitor != "loss"):
+        raise typer.BadParameter("--patience and --monitor need --valid, a file or a share of the rows such as 0.1")
+    for given in (test, valid):
+        if given is not None:
+            share(given)  # a number that is no share is told here, with the usage
+    parameters.update(
+        solver=solver,
+        tol=tol,
+        max_time=max_time,
+        fit_intercept=intercept,
+        n_jobs=jobs,
+        random_state=seed,
+        verbose=0 if quiet or as_json else 1,
+        on_unconverged=on_unconverged,
+    )
+    if max_iter is not None:
+        parameters["max_iter"] = max_iter
+    if valid is not None:
+        parameters.update(patience=patience, monitor=monitor)
+    with errors():
+        from steepest.cli.inputs import Wanted
+
+        wanted = Wanted(target, header, tuple(ignore or ()), MODELS[model].classifies, seed, quiet or as_json)
+        code = _run(
+            (train, test, valid),
+            wanted,
+            model,
+            parameters,
+            (whiten, components, scale),
+            (out, report),
+            as_json=as_json,
+            quiet=quiet,
+        )
+    raise typer.Exit(code)
+
+
+def _parameters(model: str, alpha: float | None, penalty: str | None, l1_ratio: float | None) -> dict[str, Any]:
+    """Loss and penalty of the estimator; combinations that would silently ignore an option are refused."""
+    chosen = MODELS[model]
+    if penalty is not None and chosen.penalty is not None and penalty != chosen.penalty:
+        raise typer.BadParameter(
+            f"--model {model} has the penalty {chosen.penalty!r}, got {penalty!r}; leave out --penalty, or choose "
+            "--model ridge, lasso or elasticnet"
+        )
+    used = chosen.penalty or penalty or "l2"
+    if used == "none" and alpha:
+        raise typer.BadParameter(
+            f"--alpha {alpha:g} needs a penalty, and --model {model} has none here; use --model ridge"
+        )
+    if used != "elasticnet" and l1_ratio is not None:
+        raise typer.BadParameter(f"--l1-ratio belongs to the elasticnet penalty, got it with {used!r}")
+    parameters: dict[str, Any] = {"loss": chosen.loss, "penalty": None if used == "none" else used}
+    if used != "none":
+        parameters["alpha"] = 1e-4 if alpha is None else alpha
+    if used == "elasticnet":
+        parameters["l1_ratio"] = 0.5 if l1_ratio is None else l1_ratio
+    return parameters
+
+
+def _check_targets(inputs: Inputs, model: str) -> None:
+    from steepest.exceptions import DataError
+
+    for part in (inputs.train, inputs.test, inputs.valid):
+        if part is None:
+            continue
+        kind = part.y.dtype.kind
+        if MODELS[model].classifies and kind == "f":
+            raise DataError(
+                f"{part.source}: --model {model} needs class labels (whole numbers or text), the targets are real "
+                f"numbers such as {part.y[0]:g}; use --model ridge, lasso, elasticnet or linear"
+            )
+        if not MODELS[model].classifies and kind in "UOSb":
+            raise DataError(
+                f"{part.source}: --model {model} needs numbers to predict, the targets are labels such as "
+                f"{str(part.y[0])!r}; use --model logistic or softmax, or name another column with --target"
+            )
+
+
+def _run(
+    files: tuple[str, str | None, str | None],
+    wanted: Any,
+    model: str,
+    parameters: dict[str, Any],
+    before: tuple[str | None, int | None, bool],
+    written: tuple[Path | None, Path | None],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    from steepest.atomic import check_writable, write_text
+    from steepest.cli.inputs import read_inputs
+    from steepest.protocols import Status
+    from steepest.report.words import count, seconds, verdict
+
+    out, report = written
+    for path, example in ((out, "model.skops"), (report, "report.html")):
+        if path is not None:
+            check_writable(path, example)
+    tell = silent if as_json or quiet else say
+    start = time.perf_counter()
+    inputs = read_inputs(*files, wanted)
+    _check_targets(inputs, model)
+    data = inputs.train
+    read = time.perf_counter() - start
+    tell(f"Fitting {MODELS[model].words} on {data.source}")
+    tell(f"  {data.describe()}")
+    for line in filter(None, data.note.split("; ")):
+        tell(f"  note: {line}")
+    if inputs.valid is not None:
+        tell(f"  validation: {inputs.valid.source}")
+    if inputs.test is not None:
+        tell(f"  test: {inputs.test.source}")
+    estimator, steps = _fit(model, parameters, inputs, before)
+    fitted = time.perf_counter() - start - read
+
+    from steepest.report.html import render
+    from steepest.report.metrics import score
+    from steepest.report.view import Reported
+
+    record, said = estimator.fit_record_, verdict(estimator.certificate_)
+    shown = Reported(estimator, steps)
+    scores = {name: score(shown, part) for name, part in (("train", data), ("test", inputs.test)) if part is not None}
+    if out is not None:
+        from sklearn.pipeline import Pipeline
+
+        import steepest
+
+        every = [*inputs.steps, *steps]
+        steepest.save(Pipeline([*every, ("model", estimator)]) if every else estimator, out)
+    if report is not None:
+        last = scores.get("test", scores["train"])
+        page = render(shown, dataset=data, test=inputs.test, scores=last, title=f"{model} on {data.name}")
+        write_text(report, page)
+    if as_json:
+        clock = {"read": read, "fit": fitted}
+        typer.echo(json.dumps(_json(said.text(), estimator, scores, clock, out, report)))
+    else:
+        tell(f"  minimised {record.objective}")
+        name = record.solver.get("name", parameters["solver"])
+        tell(f"  by {name}: {count(record.iterations, 'round')}, {record.passes:.4g} passes over the data")
+        say(said.text(), style="bold green" if said.passed else "bold yellow")
+        for part, found in scores.items():
+            tell(f"  {part}: {_metrics(found)} ({found.n_samples:,} rows)")
+        compiled = record.seconds.get("compile", 0.0)
+        inside = f", {seconds(compiled)} of it compiling or loading compiled code" if compiled > 0.01 else ""
+        tell(f"  time: {seconds(read)} reading, {seconds(fitted)} fitting{inside}")
+        for name, path in (("model", out), ("report", report)):
+            if path is not None:
+                tell(f"  {name}: {path}")
+    asked = estimator.certificate_.status is Status.STOPPED_EARLY  # by --patience: what the user wanted
+    return CERTIFIED if said.passed or asked else NOT_CERTIFIED
+
+
+def _fit(
+    model: str, parameters: dict[str, Any], inputs: Inputs, before: tuple[str | None, int | None, bool]
+) -> tuple[Any, list[tuple[str, Any]]]:
+    """The fitted estimator, and the transformers between the data set and it."""
+    import steepest
+    from steepest.exceptions import DataError, SteepestError
+
+    whiten, components, scale = before
+    data, valid = inputs.train, inputs.valid
+    kind = steepest.LinearClassifier if MODELS[model].classifies else steepest.LinearRegressor
+    try:
+        steps: list[tuple[str, Any]] = []
+        X, held = data.X, None if valid is None else valid.X
+        for name, step in (
+            ("scale", steepest.Scaler() if scale else None),
+            ("whiten", steepest.Whitener(whiten, n_components=components) if whiten else None),
+        ):
+            if step is not None:
+                X = step.fit_transform(X)
+                held = held if held is None else step.transform(held)
+                steps.append((name, step))
+        more = {} if valid is None else {"X_val": held, "y_val": valid.y}
+        return kind(**parameters).fit(X, data.y, **more), steps
+    except SteepestError:
+        raise
+    except ValueError as error:  # scikit-learn's checks of the data
+        raise DataError(f"{data.source}: {error}") from error
+
+
+def _metrics(scores: Scores) -> str:
+    from steepest.report.words import metric
+
+    return ", ".join(f"{name} {metric(name, value)}" for name, value in scores.values.items())
+
+
+def _json(
+    said: str,
+    estimator: Any,
+    scores: dict[str, Scores],
+    clock: dict[str, float],
+    out: Path | None,
+    report: Path | None,
+) -> dict[str, Any]:
+    record = estimator.fit_record_.to_dict()
+    return {
+        "verdict": said,
+        "certificate": record["certificate"],
+        "metrics": {part: found.to_dict() for part, found in scores.items()},
+        "seconds": clock,
+        "model": None if out is None else str(out),
+        "report": None if report is None else str(report),
+        "record": record,
+    }

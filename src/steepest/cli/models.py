@@ -1,0 +1,82 @@
+"""Data in the form that a loaded model takes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from steepest.cli.inputs import Wanted, read_one
+from steepest.exceptions import DataError
+from steepest.protocols import AnyArray
+from steepest.readers import Dataset, Layout, Table, is_table, read_dataset
+from steepest.readers.builtin import BUILTIN
+
+
+class Loaded(NamedTuple):
+    """A model taken apart: the encoder of tables where it begins with one, what follows, the estimator."""
+
+    whole: Any
+    encoder: Any
+    steps: list[tuple[str, Any]]
+    estimator: Any
+
+
+def taken_apart(model: Any) -> Loaded:
+    """The parts of a model or pipeline."""
+    steps = list(model.steps[:-1]) if hasattr(model, "steps") else []
+    estimator = model.steps[-1][1] if hasattr(model, "steps") else model
+    encoder = None
+    if steps and hasattr(steps[0][1], "encoded_names_"):
+        encoder = steps.pop(0)[1]
+    return Loaded(model, encoder, steps, estimator)
+
+
+class Given(NamedTuple):
+    """Rows as the whole model takes them, their targets where the file has them, and words about the file."""
+
+    X: Any
+    y: AnyArray | None
+    source: str
+    notes: tuple[str, ...]
+    table: Table | None = None
+
+
+def rows_for(model: Loaded, path: str, wanted: Wanted) -> Given:
+    """Read a file for predictions: tables by the names of the columns, others as they are."""
+    if path in BUILTIN or not is_table(path):
+        if model.encoder is not None:
+            raise DataError(f"{path}: the model was fitted on a table; give a CSV or Parquet file with its columns")
+        expected = getattr(model.whole, "n_features_in_", None)
+        data = read_dataset(path, n_features=expected, part="test")
+        return Given(data.X, data.y, data.source, tuple(filter(None, (data.note,))))
+    like = None
+    if model.encoder is not None and hasattr(model.encoder, "layout_"):
+        like = Layout.from_dict(model.encoder.layout_)
+    table = read_one(path, wanted, like, needs_target=False)
+    y = None if table.target is None else table.y()
+    if model.encoder is not None:
+        return Given(table, y, table.source, table.notes, table)
+    names = getattr(model.whole, "feature_names_in_", None)
+    if names is None:
+        X = np.column_stack([np.asarray(table.arrow.column(k).to_numpy()) for k in range(table.arrow.num_columns)])
+    else:
+        missing = [str(name) for name in names if name not in table.names]
+        if missing:
+            raise DataError(f"{path}: has no column {missing[0]!r}, which the model needs; add it")
+        X = table.arrow.select([str(name) for name in names]).to_pandas()
+    return Given(X, y, table.source, table.notes, table)
+
+
+def dataset_for(model: Loaded, given: Given, name: str) -> Dataset:
+    """The rows before the steps that a report folds into the coefficients, with their targets."""
+    if given.y is None:
+        raise DataError(f"{given.source}: has no target, so there is nothing to compare predictions with")
+    if model.encoder is not None and given.table is not None:
+        encoded = model.encoder.transform(given.table)
+        return given.table.dataset(encoded, model.encoder.get_feature_names_out().tolist())
+    X = given.X.to_numpy() if hasattr(given.X, "to_numpy") else given.X
+    names = getattr(model.whole, "feature_names_in_", None)
+    return Dataset(
+        X, given.y, name=name, source=given.source, feature_names=None if names is None else tuple(map(str, names))
+    )

@@ -1,0 +1,64 @@
+"""A fitted model as a report shows it: predictions and coefficients for the columns that people know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from steepest.protocols import FloatArray
+
+
+class Reported:
+    """An estimator behind transformers, with the face of an estimator on the columns before them.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    steps : sequence of (str, transformer)
+        What was applied to the columns before the estimator saw them.
+
+    Attributes
+    ----------
+    coef_ : array
+        For the columns before the steps: a linear step is folded in, so that names and pictures hold.
+    folded : bool
+        Whether all steps could be; otherwise coefficients are those of the transformed columns.
+
+    Notes
+    -----
+    Everything else is the estimator's own: what it lacks, such as probabilities, this lacks too.
+    """
+
+    def __init__(self, estimator: Any, steps: Sequence[tuple[str, Any]] = ()) -> None:
+        self._estimator = estimator
+        self._steps = list(steps)
+        coef = estimator.coef_
+        self.coef_: FloatArray = np.asarray(coef.toarray() if hasattr(coef, "toarray") else coef, dtype=np.float64)
+        self.folded = True
+        for _, step in reversed(self._steps):
+            if hasattr(step, "whitening_"):
+                self.coef_ = self.coef_ @ step.whitening_
+            elif hasattr(step, "scale_") and hasattr(step, "mean_"):
+                self.coef_ = self.coef_ / step.scale_
+            else:
+                self.folded = False
+                break
+
+    def _through(self, X: Any) -> Any:
+        for _, step in self._steps:
+            X = step.transform(X)
+        return X
+
+    def predict(self, X: Any) -> Any:
+        """Predictions for rows of the columns before the steps."""
+        return self._estimator.predict(self._through(X))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        found = getattr(self._estimator, name)
+        if name in ("decision_function", "predict_proba"):
+            return lambda X: found(self._through(X))
+        return found
