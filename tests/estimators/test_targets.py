@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder  # noqa: F401  (compute_class_weight would import it within a deadline)
 from sklearn.utils.class_weight import compute_class_weight
 
-from steepest.estimators.targets import Labels, apply_class_weight, check_weights, encode, normalise, plain_labels
 from steepest import LinearClassifier, LogisticRegression
+from steepest.estimators.targets import Labels, apply_class_weight, check_weights, encode, normalise, plain_labels
 from steepest.exceptions import DataError, InvalidParameterError
 
 
