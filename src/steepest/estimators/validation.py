@@ -48,7 +48,10 @@ def resolve(model: Any, train: Rows, held: Rows, notes: list[str]) -> tuple[Rows
     DataError
         Half of a validation set, or a patience without one.
     """
-    fraction = model.validation_fraction
+    fraction, monitor = model.validation_fraction, model.monitor
+    plain = fraction is None and model.patience is None and isinstance(monitor, str) and monitor == "loss"
+    if plain and held.X is None and held.y is None and held.weights is None:
+        return train, None
     if held.X is None:
         for name, value in (("y_val", held.y), ("sample_weight_val", held.weights)):
             if value is not None:
