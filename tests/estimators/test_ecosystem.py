@@ -112,6 +112,21 @@ def test_a_block_is_silent_about_success_and_about_what_was_to_be_ignored():
     assert caught(run) == []
 
 
+def test_paths_hand_in_every_point():
+    def run():
+        with steepest.collect_certificates() as fits:
+            model = steepest.LassoCV(alphas=4, cv=3, max_iter=1, tol=1e-12).fit(X, Y)
+            many = len(fits)
+            path = steepest.regularization_path(steepest.Lasso(), X, Y, n_alphas=4)
+        assert many >= 5
+        assert len(fits) == many + len(path.certificates)
+        assert model.certificate_ in [fit.certificate for fit in fits]
+        assert fits.failed
+
+    (warning,) = caught(run)
+    assert "fits are not certified" in str(warning.message)
+
+
 def test_blocks_nest_and_end():
     with steepest.collect_certificates(warn=False) as outer:
         steepest.Ridge().fit(X, Y)

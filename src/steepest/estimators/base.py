@@ -353,7 +353,8 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         """Warns or raises where the fit was not certified; called by ``fit`` itself, for the warning's line."""
         certificate = self.certificate_
         how = getattr(self, "on_unconverged", "warn")
-        collected = hand_in(self.fit_record_, how == "ignore")
+        record = self.fit_record_
+        collected = hand_in(record.estimator, record.parameters, [certificate], how == "ignore")
         if certificate.passed or how == "ignore":
             return
         if certificate.status is Status.STOPPED_EARLY:  # that is what patience asked for

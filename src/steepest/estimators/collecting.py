@@ -20,7 +20,7 @@ import uuid
 import warnings
 import weakref
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -29,7 +29,6 @@ from typing import Any, overload
 
 from steepest.estimators.warnings import ConvergenceWarning
 from steepest.protocols import Certificate, Status
-from steepest.record.record import FitRecord
 
 _MARK = "steepest certificates are left in "
 _LOCK = threading.Lock()
@@ -149,35 +148,43 @@ def collect_certificates(*, warn: bool = True) -> Iterator[CollectedFits]:
             finally:
                 with _LOCK:
                     _OPEN.remove(seen)
-                seen._fits += [_read(path) for path in sorted(folder.glob("*.json"), key=os.path.getmtime)]
+                left = sorted(folder.glob("*.json"), key=os.path.getmtime)
+                seen._fits += [fit for path in left for fit in _read(path)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if warn and any(not fit.quiet for fit in seen.failed):
         warnings.warn(f"{seen.summary()}. Raise max_iter or max_time, or loosen tol.", ConvergenceWarning, stacklevel=3)
 
 
-def hand_in(record: FitRecord, quiet: bool) -> bool:
-    """Give a certificate to the blocks around a fit; False where there are none."""
+def hand_in(name: str, parameters: Mapping[str, Any], certificates: Iterable[Certificate], quiet: bool) -> bool:
+    """Give the certificates of a fit to the blocks around it; False where there are none.
+
+    Parameters
+    ----------
+    name : str
+        The estimator's class name.
+    parameters : mapping
+    certificates : iterable of Certificate
+        Several where one call of ``fit`` goes along a path.
+    quiet : bool
+        Whether the user asked not to be warned.
+    """
+    fits = [CollectedFit(name, dict(parameters), certificate, quiet) for certificate in certificates]
     with _LOCK:
         ours = [block for block in _OPEN if block._owner == os.getpid()]  # a forked child has copies
-        if ours:
-            fit = CollectedFit(record.estimator, dict(record.parameters), record.certificate, quiet)
-            for block in ours:
-                block._fits.append(fit)
-            return True
-    folders = _folders()
-    plain = record.to_dict() if folders else {}
+        for block in ours:
+            block._fits += fits
+    if ours:
+        return True
     written = False
-    for folder in folders:
-        document = {
-            "estimator": record.estimator,
-            "parameters": plain["parameters"],
-            "certificate": record.certificate.to_dict(),
-            "quiet": quiet,
-        }
+    for folder in _folders():
+        plain = [
+            {"estimator": name, "parameters": fit.parameters, "certificate": fit.certificate.to_dict(), "quiet": quiet}
+            for fit in fits
+        ]
         path = folder / f"{uuid.uuid4().hex}.part"
         try:
-            path.write_text(json.dumps(document, default=str), encoding="utf-8")
+            path.write_text(json.dumps(plain, default=str, skipkeys=True), encoding="utf-8")
             path.rename(path.with_suffix(".json"))
         except OSError:  # a worker on another machine, or one that outlived the block
             continue
@@ -196,12 +203,12 @@ def _folders() -> list[Path]:
     return found
 
 
-def _read(path: Path) -> CollectedFit:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    raw = document["certificate"]
-    known = {field.name: raw[field.name] for field in fields(Certificate)}
-    known.update(status=Status(raw["status"]), fallbacks=tuple(raw["fallbacks"]))
-    return CollectedFit(document["estimator"], document["parameters"], Certificate(**known), document["quiet"])
+def _read(path: Path) -> Iterator[CollectedFit]:
+    for item in json.loads(path.read_text(encoding="utf-8")):
+        raw = item["certificate"]
+        known = {field.name: raw[field.name] for field in fields(Certificate)}
+        known.update(status=Status(raw["status"]), fallbacks=tuple(raw["fallbacks"]))
+        yield CollectedFit(item["estimator"], item["parameters"], Certificate(**known), item["quiet"])
 
 
 # ------------------------------------------------------------------------------ searches without such a block

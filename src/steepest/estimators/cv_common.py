@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,9 +10,9 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from steepest.estimators.collecting import hand_in, warn_once_a_search
 from steepest.estimators.parameters import NONE, Rule, Rules, integer
 from steepest.estimators.path import missed
-from steepest.estimators.warnings import ConvergenceWarning
 from steepest.exceptions import InvalidParameterError, NotConvergedError
 from steepest.protocols import AnyArray, Certificate, FloatArray
 from steepest.solvers.path import Point
@@ -104,12 +103,15 @@ def coefficients(points: list[Point], d: int, k: int, intercept: bool) -> tuple[
 def conclude(model: Any, certificates: AnyArray) -> None:
     """One warning, or error, for all points that are not certified; called by ``fit``."""
     how = getattr(model, "on_unconverged", "warn")
+    every: list[Certificate] = [c for c in np.ravel(certificates) if c is not None]
+    parameters = model.fit_record_.parameters
+    collected = hand_in(type(model).__name__, parameters, [*every, model.certificate_], how == "ignore")
     if how == "ignore":
         return
-    every: list[Certificate] = [c for c in np.ravel(certificates) if c is not None]
     text = missed(type(model).__name__, [*every, model.certificate_])
     if not text:
         return
     if how == "raise":
         raise NotConvergedError(text, model.certificate_, model)
-    warnings.warn(text, ConvergenceWarning, stacklevel=3)
+    if not collected:
+        warn_once_a_search(text, stacklevel=3)

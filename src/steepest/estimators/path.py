@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from steepest.estimators.collecting import hand_in, warn_once_a_search
 from steepest.estimators.fitting import Solution, combine
 from steepest.estimators.path_runs import Runner, interrupted, runner
 from steepest.estimators.path_setup import Setup, grid, prepare, strongest
-from steepest.estimators.warnings import ConvergenceWarning
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Certificate, FloatArray
 from steepest.record.history import History
@@ -239,11 +238,11 @@ def _collected(
 
 
 def _conclude(path: RegularizationPath) -> None:
-    if getattr(path.estimator, "on_unconverged", "warn") == "ignore":
-        return
-    text = missed(type(path.estimator).__name__, path.certificates)
-    if text:
-        warnings.warn(text, ConvergenceWarning, stacklevel=3)
+    name, quiet = type(path.estimator).__name__, getattr(path.estimator, "on_unconverged", "warn") == "ignore"
+    collected = hand_in(name, path.estimator.get_params(deep=False), path.certificates, quiet)
+    text = missed(name, path.certificates)
+    if text and not (quiet or collected):
+        warn_once_a_search(text, stacklevel=3)
 
 
 def missed(name: str, certificates: Sequence[Certificate]) -> str:
