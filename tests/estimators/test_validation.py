@@ -374,3 +374,12 @@ def test_real_rows() -> None:
     model.fit(train.X, train.y, X_val=test.X, y_val=test.y)
     assert model.certificate_.status is Status.STOPPED_EARLY
     assert model.score(test.X, test.y) == pytest.approx(model.history_["validation_score"].max())
+
+
+def test_a_search_says_nothing_of_fits_that_stopped_as_asked(small: Any) -> None:
+    X, y, X_val, y_val = small
+    with warnings.catch_warnings(), steepest.collect_certificates() as fits:
+        warnings.simplefilter("error")
+        GridSearchCV(overfitting(patience=3), {"alpha": [1e-6, 1e-4]}, cv=2).fit(X, y, X_val=X_val, y_val=y_val)
+    assert len(fits) == 5
+    assert {str(fit.certificate.status) for fit in fits.failed} == {"stopped_early"}

@@ -158,9 +158,6 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         except (TypeError, ValueError):
             _name_columns(X)
             raise
-        if isinstance(X, np.ndarray) and X.dtype == np.float32 and _leaves_float32(X):
-            X = X.astype(np.float64)
-        return X, np.asarray(y)
 
     def _control(self) -> Control:
         def get(name: str, default: Any) -> Any:
@@ -354,10 +351,10 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         certificate = self.certificate_
         how = getattr(self, "on_unconverged", "warn")
         record = self.fit_record_
-        collected = hand_in(record.estimator, record.parameters, [certificate], how == "ignore")
-        if certificate.passed or how == "ignore":
-            return
-        if certificate.status is Status.STOPPED_EARLY:  # that is what patience asked for
+        # to be stopped by validation rows is what patience asked for
+        quiet = how == "ignore" or certificate.status is Status.STOPPED_EARLY
+        collected = hand_in(record.estimator, record.parameters, [certificate], quiet)
+        if certificate.passed or quiet:
             return
         text = sentence(type(self).__name__, certificate)
         if how == "raise" and certificate.status is not Status.INTERRUPTED:
