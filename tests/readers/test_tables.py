@@ -122,6 +122,15 @@ def test_dates_booleans_and_huge_integers(table):
     assert found.y().tolist() == ["yes", "no"]
 
 
+def test_a_late_fraction_of_a_second_is_still_a_date(table):
+    found = table("t,y\n" + "2020-01-02 10:00:00,0\n" * 300 + "2020-01-02 10:00:00.5,1\n", block_size=500)
+    assert found.layout.kinds == {"t": "date"}
+    assert [str(t) for t in found.arrow.column("t").to_pylist()[-2:]] == [
+        "2020-01-02 10:00:00",
+        "2020-01-02 10:00:00.500000",
+    ]
+
+
 def test_decimal_commas(table):
     found = table("a;b;y\n1,5;3;0\n2,25;4;1\n")
     assert rows(found) == [{"a": 1.5, "b": 3}, {"a": 2.25, "b": 4}]

@@ -251,7 +251,7 @@ def _names(first: list[str], width: int, path: Path, notes: list[str]) -> tuple[
             f"{path}: the header has {len(first)} names and the rows have {width} cells; name every column, or pass "
             'header="no" if the file has no header'
         )
-    names: list[str] = []
+    names: dict[str, None] = {}
     seen = set(first)
     for k, name in enumerate(first):
         wanted = name or f"column {k + 1}"
@@ -262,5 +262,5 @@ def _names(first: list[str], width: int, path: Path, notes: list[str]) -> tuple[
         if given != name:
             why = "has no name" if not name else f"repeats the name {name!r}"
             notes.append(f"column {k + 1} {why} and is called {given!r}")
-        names.append(given)
+        names[given] = None
     return tuple(names)

@@ -123,7 +123,7 @@ class CsvReader:
                 table = arrow_csv.read_csv(
                     pa.BufferReader(block.data),
                     read_options=arrow_csv.ReadOptions(
-                        column_names=list(dialect.names), block_size=len(block.data) + 1 if self.wide else _PIECE
+                        column_names=list(dialect.names), block_size=self._piece(block.data)
                     ),
                     parse_options=arrow_csv.ParseOptions(
                         delimiter=dialect.separator,
@@ -140,18 +140,24 @@ class CsvReader:
             except pa.ArrowInvalid as error:
                 again |= self._mend(block, str(error), bad) and not first
                 continue
-            if self._settle(table.schema):
+            self._settle(table.schema)
+            table = self._settled(table)
+            if table is None:
                 continue
             if again:
                 raise _Again
             return table.unify_dictionaries().combine_chunks()
 
-    def _settle(self, schema: Any) -> bool:
-        """Types of the columns that the first block was free to choose; whether it must be parsed again for them."""
+    def _piece(self, data: bytes) -> int:
+        """What one thread parses at a time: some hundred rows at least, as every column of a piece is an array."""
+        row = data.find(self._newline()) + 1
+        return len(data) + 1 if self.wide or not row else min(len(data) + 1, max(_PIECE, 500 * row))
+
+    def _settle(self, schema: Any) -> None:
+        """Types of the columns that the first block was free to choose."""
         import pyarrow as pa
 
-        open_ = [field for field in schema if field.name not in self.types]
-        for field in open_:
+        for field in [field for field in schema if field.name not in self.types]:
             kind = field.type
             if pa.types.is_binary(kind):
                 self._as_windows("the text is not valid UTF-8")
@@ -161,7 +167,26 @@ class CsvReader:
                 self.types[field.name] = kind
             else:  # text, times of the day, and columns without a value so far
                 self.types[field.name] = _arrow_type("category")
-        return any(self.types[field.name] != field.type for field in open_)
+
+    def _settled(self, table: Any) -> Any:
+        """The first block in the types settled after it was parsed; None where only parsing again gives them."""
+        import pyarrow as pa
+
+        for k, field in enumerate(table.schema):
+            wanted = self.types[field.name]
+            if wanted == field.type:
+                continue
+            column = table.column(k)
+            if pa.types.is_string(field.type):
+                column = column.dictionary_encode().cast(wanted)
+            elif pa.types.is_null(field.type):
+                column = pa.nulls(len(column), wanted)
+            elif pa.types.is_timestamp(wanted):
+                column = column.cast(wanted)
+            else:
+                return None
+            table = table.set_column(k, field.name, column)
+        return table
 
     def _mend(self, block: Block, message: str, bad: list[Any]) -> bool:
         """After a failed block: other types for it (True where the blocks before need them too), or an error."""
@@ -183,6 +208,9 @@ class CsvReader:
         kind = self.types.get(name)
         if kind is not None and pa.types.is_integer(kind):
             self.types[name] = pa.float64()
+            return False
+        if kind == pa.timestamp("s"):
+            self.types[name] = pa.timestamp("us")  # a fraction of a second
             return False
         line = self._line_of(block, int(match.group(1)), value)
         if self.kinds.get(name) == "number":

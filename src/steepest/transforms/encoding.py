@@ -347,16 +347,17 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _by_name(self, columns: list[Column]) -> list[Column]:
         found = {column.name: column for column in columns}
         wanted = self.feature_names_in_.tolist()
+        known = set(wanted)
         absent = [name for name in wanted if name not in found]
         if absent:
-            extra = [name for name in found if name not in set(wanted)]
+            extra = [name for name in found if name not in known]
             more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
             raise DataError(
                 f"X: lacks {'the column' if len(absent) == 1 else f'{len(absent)} columns'} "
                 f"{', '.join(map(repr, absent[:_SHOWN]))}{more} of the training data{_near(absent[0], extra)}; add "
                 f"{'it' if len(absent) == 1 else 'them'}, with empty cells where the values are not known"
             )
-        extra = [name for name in found if name not in set(wanted)]
+        extra = [name for name in found if name not in known]
         if extra and self.handle_unknown != "ignore":
             more = f" and {len(extra) - _SHOWN} more" if len(extra) > _SHOWN else ""
             warnings.warn(

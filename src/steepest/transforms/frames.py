@@ -135,6 +135,9 @@ def _from_pandas(name: str, series: Any) -> Column:
         kind = BOOLEAN if types.is_bool_dtype(series.dtype) else NUMBER
         if types.is_complex_dtype(series.dtype):
             raise DataError(f"X: Complex data not supported, got it in column {name!r}; give its parts as columns")
+        if isinstance(series.dtype, np.dtype):
+            values = series.to_numpy()
+            return Column(name, kind, n, lambda start, stop: values[start:stop].astype(np.float64))
         return Column(
             name, kind, n, lambda start, stop: series.iloc[start:stop].to_numpy(dtype=np.float64, na_value=math.nan)
         )
