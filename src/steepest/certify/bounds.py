@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.gap import fenchel_sum, penalty_gap, scales_for
-from steepest.protocols import Bound, Evaluation, FloatArray
+from steepest.certify.gap import fenchel_sum, penalty_gap, rounding, scales_for
+from steepest.protocols import Bound, CertificateKind, Evaluation, FloatArray
 
+NEAR = 1e-13  # of the objective: bounds below it are given their rounding
 FLOOR = 1e-10  # of the objective at zero: below it, relative to the optimum means nothing in float64
 
 
@@ -40,7 +41,6 @@ def quick_bound(problem: Any, at: Evaluation, floor: float) -> Bound:
     - neither: the gradient norm; it bounds nothing by itself.
     """
     traits = problem.traits
-    smooth_primal = at.value
     if not math.isfinite(at.value):
         return Bound("none", math.inf, math.inf, "nothing", at.value, math.nan)
     if traits.l1 == 0.0 and traits.l2 > 0.0 and traits.convex:
@@ -50,7 +50,7 @@ def quick_bound(problem: Any, at: Evaluation, floor: float) -> Bound:
         value = squared / (2.0 * traits.l2)
         if own:
             value += own / (2.0 * max(_intercept_curvature(problem, at), 1e-300))
-        return _bound("duality_gap" if traits.has_conjugate else "strong_convexity", value, smooth_primal, floor)
+        return _bound(problem, at, value, floor)
     if traits.l1 > 0.0 and traits.convex and (traits.has_conjugate or traits.l2 > 0.0):
         return l1_gap(problem, at, floor)
     norm = math.sqrt(max(problem.inner(at.gradient, at.gradient), 0.0))
@@ -69,9 +69,12 @@ def _intercept_curvature(problem: Any, at: Evaluation) -> float:
     return float(p @ squares) / len(u[0])
 
 
-def _bound(kind: Any, value: float, primal: float, floor: float) -> Bound:
-    lower = primal - value
-    return Bound(kind, value, relative_to(value, lower, primal, floor), "suboptimality", primal, lower)
+def _bound(problem: Any, at: Evaluation, value: float, floor: float) -> Bound:
+    if value < NEAR * abs(at.value):
+        value += rounding(problem, at)
+    lower = at.value - value
+    kind: CertificateKind = "duality_gap" if problem.traits.has_conjugate else "strong_convexity"
+    return Bound(kind, value, relative_to(value, lower, at.value, floor), "suboptimality", at.value, lower)
 
 
 def l1_gap(problem: Any, at: Evaluation, floor: float) -> Bound:
@@ -92,4 +95,4 @@ def l1_gap(problem: Any, at: Evaluation, floor: float) -> Bound:
     if problem.layout.intercept:
         own = at.gradient[-k:]
         value += float(own @ own) / (2.0 * max(_intercept_curvature(problem, at), 1e-300))
-    return _bound("duality_gap" if problem.traits.has_conjugate else "strong_convexity", value, at.value, floor)
+    return _bound(problem, at, value, floor)

@@ -6,9 +6,9 @@ With ``c = X^T p u`` and, where there is an intercept, ``sum p u = 0``::
 
     P(w) - D(u) = sum_i p_i [loss(z_i) + loss*(u_i) - u_i z_i]  +  sum_j [pen(w_j) + pen*(-c_j) + w_j c_j]
 
-Both sums are of numbers that are never negative, and each is computed as it stands: nothing cancels, so a gap
-keeps its digits far below the rounding of P.  At the slopes ``u = loss'(z)`` the first sum is zero, and for a pure
-l2 penalty the second is ``|grad|^2 / (2 l2)``.
+Both sums are of numbers that are never negative, and each is computed as it stands: nothing cancels.  What is left
+are the errors of P and D themselves; `rounding` estimates them, and every gap contains it.  At the slopes
+``u = loss'(z)`` the first sum is zero, and for a pure l2 penalty the second is ``|grad|^2 / (2 l2)``.
 
 Sources: Rockafellar, Convex Analysis (1970), sections 12 and 31; Mairal (2010), thesis, appendix D, for the scaled
 point of an l1 penalty.
@@ -35,6 +35,21 @@ class Gap(NamedTuple):
     slopes: FloatArray
     scale: float
     fenchel_used: bool  # False: no conjugate was needed, the slopes alone prove it
+
+
+def rounding(problem: Any, at: Evaluation) -> float:
+    """``4 eps (sum p |loss| + sum p |u| (|z| + 2 |b|) + penalty)``: about what rounding makes of P.  O(n k).
+
+    A score is off by some ``eps (|x' w| + |b|)``, and P by the slope times that.  An estimate: errors of many rows are
+    taken to differ in sign, and columns to be no longer than their product with the weights.
+    """
+    m, k = problem.layout.n_weights, problem.layout.n_outputs
+    size = np.abs(at.scores)
+    if problem.layout.intercept:
+        size = size + 2.0 * np.abs(at.w[m:] if k > 1 else at.w[m])
+    size *= np.abs(at.slopes)
+    rows = size if size.ndim == 1 else size.sum(axis=1)
+    return 4.0 * _EPS * (float(problem.p @ rows) + abs(at.loss) + abs(at.value - at.loss))
 
 
 def fenchel_sum(problem: Any, z: FloatArray, u: FloatArray, s: float = 1.0) -> tuple[float, float, int]:
@@ -89,6 +104,7 @@ def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
     """The best gap among the scalings of a dual point with ``c = X^T p u``."""
     l1, l2, m = problem.traits.l1, problem.traits.l2, problem.layout.n_weights
     w, tail = at.w[:m], at.w[m:]
+    error = rounding(problem, at)
     reach = 2.0 * point.imbalance * (float(np.abs(tail + point.shift).max(initial=0.0)) + 1.0) if len(tail) else 0.0
     best = Gap(math.inf, point.slopes, 0.0, False)
     for s in scales_for(c, l1, l2):
@@ -100,7 +116,7 @@ def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
         else:
             loss_part, size, _ = fenchel_sum(problem, at.scores, point.slopes, s)
             loss_part += 4.0 * _EPS * size
-        value = loss_part + penalty_gap(w, s * c, l1, l2) + s * reach
+        value = loss_part + penalty_gap(w, s * c, l1, l2) + s * reach + error
         if value < best.value:
             best = Gap(value, point.slopes, s, not free)
     return best
@@ -138,7 +154,8 @@ def gap_at_zero(problem: Any, at: Evaluation) -> Gap | None:
         return None
     u = np.zeros_like(at.slopes)
     loss_part, size, _ = fenchel_sum(problem, at.scores, u, 1.0)
-    return Gap(loss_part + 2.0 * _EPS * size + problem.penalty_value(at.w), u, 1.0, True)
+    value = loss_part + 2.0 * _EPS * size + problem.penalty_value(at.w) + rounding(problem, at)
+    return Gap(value, u, 1.0, True)
 
 
 def products(problem: Any, u: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -29,7 +29,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
 from steepest.certify.curvature import flops, hessian
-from steepest.certify.gap import fenchel_sum, penalty_gap, products, remainder
+from steepest.certify.gap import fenchel_sum, penalty_gap, products, remainder, rounding
 from steepest.protocols import Evaluation, FloatArray
 
 _EPS = 2.0**-52
@@ -128,7 +128,7 @@ def local_bound(problem: Any, at: Evaluation, found: Factor) -> LocalBound | Non
         r = R * _crude_norm(problem, found.H)
         if not decrement * r <= 0.5:
             r = R * _row_norm(problem, found.basis)
-    return LocalBound(decrease(decrement, r), decrement, decrement * r)
+    return LocalBound(decrease(decrement, r) + rounding(problem, at), decrement, decrement * r)
 
 
 def newton_dual(problem: Any, at: Evaluation, found: Factor) -> tuple[float, FloatArray]:
@@ -164,6 +164,7 @@ def newton_dual(problem: Any, at: Evaluation, found: Factor) -> tuple[float, Flo
             gradient = np.append(gradient, own)
     loss_part, size, _ = fenchel_sum(problem, at.scores, u)
     value = loss_part + 4.0 * _EPS * size + remainder(problem, at, c, own, np.abs(at.w) + np.abs(total))
+    value += rounding(problem, at)
     if l2:
         value += penalty_gap(at.w[:m], c, 0.0, l2)
     return (value if math.isfinite(value) else math.inf), u

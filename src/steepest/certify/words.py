@@ -6,6 +6,7 @@ import math
 
 from steepest.protocols import Bound, Certificate, Status
 
+ROUNDING = 8.0 * 2.0**-52  # of the objective: what a gap contains of it (`gap.rounding`), at the least
 NAMES = {
     "duality_gap": "the duality gap",
     "strong_convexity": "the bound from strong convexity",
@@ -28,12 +29,17 @@ def measured(bound: Bound, tol: float) -> str:
 
     >>> measured(Bound("duality_gap", 3.1e-6, 1.2e-5, "suboptimality", 0.26, 0.25), 1e-5)
     'the duality gap 3.1e-06 is 1.2e-05 of the optimum; 1e-05 was asked'
+    >>> measured(Bound("duality_gap", 4.2e-16, 1.6e-15, "suboptimality", 0.26, 0.26), 1e-15)
+    'the duality gap 4.2e-16 is 1.6e-15 of the optimum; 1e-15 was asked, which is less than rounding in float64 leaves'
     """
     name = NAMES[bound.kind]
     if not math.isfinite(bound.value):
         return f"{name} is infinite; {tol:.3g} of the optimum was asked"
     of = "the optimum" if bound.dual > 0.0 else "the objective"
-    return f"{name} {bound.value:.2g} is {bound.relative:.2g} of {of}; {tol:.3g} was asked"
+    asked = f"{tol:.3g} was asked"
+    if tol < bound.relative and tol < ROUNDING:
+        asked += ", which is less than rounding in float64 leaves"
+    return f"{name} {bound.value:.2g} is {bound.relative:.2g} of {of}; {asked}"
 
 
 def explain(certificate: Certificate) -> str:

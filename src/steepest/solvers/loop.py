@@ -22,6 +22,7 @@ from steepest.record.history import History
 from steepest.record.validation import Monitor
 
 RETRIES = 8  # times that the target is tightened when the certificate misses it
+TINY = 2.0**-1000  # a tol of zero asks for more than any target gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def run(
             if attempt == RETRIES:
                 break
             # the cheap bound promised what the certificate does not confirm: ask for more
-            miss = certificate.relative / limits.tol if math.isfinite(certificate.relative) else 10.0
+            miss = certificate.relative / max(limits.tol, TINY) if math.isfinite(certificate.relative) else 10.0
             target = min(target, watch.best_bound.relative if watch.best_bound else target) * max(0.5 / miss, 1e-3)
             watch_ended = _advance(solver, state, watch, target, floor, first=False)
     except KeyboardInterrupt:
