@@ -41,11 +41,12 @@ if _TYPE_CHECKING:
     from steepest.persistence.store import save as save
     from steepest.protocols import Certificate as Certificate
     from steepest.protocols import Status as Status
-    from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
-    from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
     from steepest.record.adapters.mlflow import MLflow as MLflow
     from steepest.record.adapters.tensorboard import TensorBoard as TensorBoard
     from steepest.record.observers import observe as observe
+    from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
+    from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
+    from steepest.report.display_path import RegularizationPathDisplay as RegularizationPathDisplay
     from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.transforms.scaler import Scaler as Scaler
     from steepest.transforms.whitener import Whitener as Whitener
@@ -67,6 +68,7 @@ _HOMES = {
     "LogisticRegression": "steepest.estimators",
     "LogisticRegressionCV": "steepest.estimators",
     "RegularizationPath": "steepest.estimators",
+    "RegularizationPathDisplay": "steepest.report.display_path",
     "MLflow": "steepest.record.adapters.mlflow",
     "Ridge": "steepest.estimators",
     "RidgeCV": "steepest.estimators",

@@ -267,7 +267,7 @@ class LassoCV(ElasticNetCV):
     >>> X = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0], [5.0, 0.0]]
     >>> model = LassoCV(cv=3).fit(X, [0.0, 1.1, 2.0, 2.9, 4.0, 5.1])
     >>> model.coef_.round(2), model.certificate_.passed
-    (array([1.  , 0.  ]), True)
+    (array([1., 0.]), True)
     """
 
     def __init__(

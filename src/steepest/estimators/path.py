@@ -166,8 +166,8 @@ def regularization_path(
     >>> path = regularization_path(Lasso(), X, [0.0, 1.0, 2.0, 3.0], n_alphas=5)
     >>> path.certified, path.n_nonzero.tolist()
     (True, [0, 1, 1, 1, 1])
-    >>> path.alphas.round(3)
-    array([1.25 , 0.222, 0.04 , 0.007, 0.001])
+    >>> (path.alphas / path.alphas[0]).round(4)
+    array([1.    , 0.1778, 0.0316, 0.0056, 0.001 ])
     """
     _check_grid(alphas, n_alphas, eps)
     model = clone(estimator)

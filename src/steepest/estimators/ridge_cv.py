@@ -94,7 +94,7 @@ class RidgeCV(LinearRegressionBase):
     >>> from steepest import RidgeCV
     >>> model = RidgeCV(alphas=[0.01, 0.1, 1.0]).fit([[0.0], [1.0], [2.0], [3.0]], [0.0, 1.1, 1.9, 3.2])
     >>> model.alpha_, model.certificate_.passed
-    (0.1, True)
+    (0.01, True)
     """
 
     _inert: ClassVar[dict[str, Any]] = {"gcv_mode": None}
