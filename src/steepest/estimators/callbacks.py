@@ -7,6 +7,7 @@ of scikit-learn have no callbacks, and estimators then have no ``set_callbacks``
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -16,20 +17,32 @@ from steepest.estimators.fitting import Job, Solution
 from steepest.protocols import Certificate, FloatArray
 from steepest.record.observers import observe
 
-try:
-    from sklearn.callback import CallbackSupportMixin as CallbackSupport
-    from sklearn.callback import with_callbacks
-except ImportError:
 
-    class CallbackSupport:  # type: ignore[no-redef]
-        """Nothing: the installed scikit-learn has no callbacks."""
-
-    def with_callbacks(method: Any) -> Any:
-        """The method itself."""
-        return method
+class _Absent:
+    """Nothing: the installed scikit-learn has no callbacks."""
 
 
-__all__ = ["CallbackSupport", "under_callbacks"]
+class _Support:
+    """scikit-learn's ``CallbackSupportMixin``, imported when it is first used: it loads rich, which few fits need."""
+
+    def set_callbacks(self, *callbacks: Any) -> Any:
+        """Set the callbacks that see the rounds of this estimator's fits; without any, none.
+
+        Parameters
+        ----------
+        *callbacks : callbacks of scikit-learn
+        """
+        from sklearn.callback import CallbackSupportMixin
+
+        return CallbackSupportMixin.set_callbacks(self, *callbacks)
+
+    def _init_callback_context(self, **kwargs: Any) -> Any:
+        from sklearn.callback import CallbackSupportMixin
+
+        return CallbackSupportMixin._init_callback_context(self, **kwargs)
+
+
+CallbackSupport: Any = _Support if importlib.util.find_spec("sklearn.callback") else _Absent
 
 S = TypeVar("S", bound=Solution)
 
@@ -92,7 +105,6 @@ class _Rounds:
             self.task.call_on_fit_task_end(**self.given)
 
 
-@with_callbacks  # type: ignore[untyped-decorator]
 def _watched(estimator: Any, given: dict[str, Any], attributes: _Attributes, work: Callable[[], Any]) -> Any:
     many = len(attributes.jobs)
     root = estimator._init_callback_context(max_subtasks=many if many > 1 else None)
@@ -124,4 +136,7 @@ def under_callbacks(
         return work()
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
     given = {"X": X, "y": y, "metadata": metadata}
-    return _watched(estimator, given, _Attributes(estimator, jobs, data), work)  # type: ignore[no-any-return]
+    from sklearn.callback import with_callbacks  # which calls their teardown, whatever happens
+
+    watched = with_callbacks(_watched)
+    return watched(estimator, given, _Attributes(estimator, jobs, data), work)  # type: ignore[no-any-return]
