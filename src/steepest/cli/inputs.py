@@ -79,7 +79,6 @@ def _tables(train: str, test: str | None, valid: str | None, wanted: Wanted) -> 
             parts[name] = read_one(given, wanted, table.layout)
     encoder = TableEncoder()
     X = encoder.fit_transform(table)
-    encoder.layout_ = table.layout.to_dict()  # how to read files for predictions
     names = encoder.get_feature_names_out().tolist()
     found = {name: part.dataset(encoder.transform(part), names) for name, part in parts.items()}
     return Inputs(

@@ -51,7 +51,7 @@ def rows_for(model: Loaded, path: str, wanted: Wanted) -> Given:
         data = read_dataset(path, n_features=expected, part="test")
         return Given(data.X, data.y, data.source, tuple(filter(None, (data.note,))))
     like = None
-    if model.encoder is not None and hasattr(model.encoder, "layout_"):
+    if model.encoder is not None and model.encoder.layout_ is not None:
         like = Layout.from_dict(model.encoder.layout_)
     table = read_one(path, wanted, like, needs_target=False)
     y = None if table.target is None else table.y()
