@@ -205,11 +205,11 @@ def test_objectives_in_words(class_data: Any, regression_data: Any) -> None:
 def test_html_shows_objective_and_certificate(class_data: Any) -> None:
     X, y = class_data()
     model = steepest.LogisticRegression()
-    assert "minimised" not in model._repr_html_()
+    assert "Minimised" not in model._repr_html_()
     page = model.fit(X, y)._repr_html_()
-    assert "minimised P(w, b) = (1/90) sum_i log(1 + exp(-y_i z_i))" in page
-    assert "certified, proven relative gap" in page
-    assert model._repr_mimebundle_()["text/html"].count("minimised") == 1
+    assert "Minimised <code>P(w, b) = (1/90) sum_i log(1 + exp(-y_i z_i))" in page
+    assert "Proven: the objective" in page
+    assert model._repr_mimebundle_()["text/html"].count("Minimised") == 1
 
 
 def test_the_record_of_a_fit(class_data: Any) -> None:

@@ -68,7 +68,7 @@ def drive(solver, problem, w=None, tol=1e-8, most=200):
     for _ in range(most):
         round_ = solver.advance(state)
         rounds.append(round_)
-        bound = quick_bound(problem, round_.at, 1e-14)
+        bound = quick_bound(problem, round_.at, 1e-14) if round_.bound is None else round_.bound
         relative = bound.relative if bound.bounds == "suboptimality" else math.inf
         if relative <= tol or round_.exhausted or round_.settled:
             break

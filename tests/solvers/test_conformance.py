@@ -27,7 +27,7 @@ SETTINGS = {
     "newton-cholesky_exact": ("newton-cholesky", {"line_search": "exact"}, 1e-12, 30),
     "newton-cg": ("newton-cg", {}, 1e-12, 40),
     "newton-cg_diagonal": ("newton-cg", {"metric": "diagonal"}, 1e-12, 40),
-    "closed_form": ("closed_form", {}, 1e-12, 2),
+    "closed_form": ("closed_form", {}, 1e-11, 2),
 }
 
 
@@ -76,7 +76,7 @@ def test_threads_do_not_change_a_bit(setting, make_problem, run):
 def test_a_start_at_the_optimum_is_recognised_at_once(setting, make_problem, run):
     name, options, _, _ = SETTINGS[setting]
     problem = make_problem(loss="squared" if name == "closed_form" else "logistic")
-    best = run(make("newton-cholesky", problem), problem, tol=1e-16, most=50).at
+    best = run(make("newton-cholesky", problem), problem, tol=1e-14, most=50).at
     done = run(make(name, problem, **options), problem, best.w, tol=1e-10)
     assert len(done.rounds) == 1
     if name != "closed_form":
@@ -90,11 +90,11 @@ def test_at_the_level_of_rounding_a_search_ends_in_peace(setting, case, catalogu
     name, options, _, _ = SETTINGS[setting]
     problem = make_problem(**catalogue[case])
     best = run(make("newton-cholesky", problem), problem, tol=0.0, most=60)
-    assert best.relative < 1e-20
+    assert best.relative < 1e-14  # the bound contains the rounding of the objective
     done = run(make(name, problem, **options), problem, best.at.w, tol=0.0, most=30)
     assert np.isfinite(done.values).all()
     assert np.all(np.abs(done.values - best.at.value) <= 1e-11 * best.at.value)
-    assert done.relative < 1e-16
+    assert done.relative < 1e-14
 
 
 @pytest.mark.parametrize("setting", ["gd_armijo", "gd_exact", "gd_1/L", "lbfgs"])

@@ -41,9 +41,12 @@ def test_the_error_is_squared_in_each_step(name, loss, make_problem, run):
 @pytest.mark.parametrize("case", ["squared", "squared_scales"])
 def test_one_step_solves_a_quadratic(name, case, catalogue, make_problem, run):
     problem = make_problem(**catalogue[case])
-    done = run(make(name, problem), problem, np.full(problem.size, 3.0), tol=1e-22)
+    done = run(
+        make(name, problem), problem, np.full(problem.size, 3.0), tol=1e-14 if name == "newton-cholesky" else 1e-11
+    )
     assert len(done.rounds) == (2 if name == "newton-cholesky" else 1)  # the first evaluates the start
-    assert done.relative < 1e-22
+    # the closed form states a bound from its matrix, with the rounding of that matrix
+    assert done.relative < (1e-14 if name == "newton-cholesky" else 1e-11)
 
 
 def test_conjugate_gradients_solve_a_quadratic_in_as_many_products_as_eigenvalues(make_problem):
@@ -198,10 +201,10 @@ class TestBFGS:
 
     def test_exact_searches_on_a_quadratic_end_after_as_many_steps_as_unknowns(self, make_problem, run):
         problem = make_problem(loss="squared", d=6, intercept=False)
-        done = run(make("bfgs", problem, line_search="exact"), problem, tol=1e-20, most=40)
+        done = run(make("bfgs", problem, line_search="exact"), problem, tol=1e-14, most=40)
         assert len(done.rounds) <= 6 + 2
         H = done.at and problem.hessian(done.at)
-        assert done.relative < 1e-20
+        assert done.relative < 1e-14
         assert H.shape == (6, 6)
 
     def test_faster_at_the_end_than_any_linear_rate_of_steepest_descent(self, make_problem, run):

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from steepest import scalar_loss
 
 
-@scalar_loss(name="test_tilted_square")
+@scalar_loss(name="tilted_square")
 class TiltedSquare(NamedTuple):
     weight: float = 2.0
     convex = True

@@ -17,6 +17,13 @@ COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 Progress = Callable[[int, int], None]
 """Told the bytes of the file that are read, and those it has."""
 
+# LIBSVM files come under any name, so only endings that surely mean something else are refused by name.
+FOREIGN = (
+    {".csv", ".tsv", ".tab", ".parquet", ".pq", ".feather", ".arrow", ".arff", ".json", ".jsonl", ".xls", ".xlsx"}
+    | {".npy", ".npz", ".mat", ".h5", ".hdf5", ".pkl", ".joblib", ".zip", ".tar", ".tgz", ".7z"}
+    | {".png", ".jpg", ".jpeg", ".gif", ".pdf", ".html", ".py"}
+)
+
 
 def need_arrow(what: str) -> ModuleType:
     """The package pyarrow, or an error that says how to install it."""

@@ -9,7 +9,7 @@ from typing import Literal
 from steepest.exceptions import DataError
 from steepest.readers.builtin import BUILTIN, read_builtin
 from steepest.readers.dataset import Dataset
-from steepest.readers.files import bare_name, read_bytes
+from steepest.readers.files import FOREIGN, bare_name, read_bytes
 from steepest.readers.idx import find_images, is_idx, read_idx
 from steepest.readers.libsvm import read_libsvm
 from steepest.readers.table import TABLE_ENDINGS
@@ -17,12 +17,6 @@ from steepest.readers.table import TABLE_ENDINGS
 _FORMATS = (
     "idx images (train-images-idx3-ubyte, with the label file beside it) and LIBSVM text, each plain, .gz, .bz2, "
     f".xz or .zst, a folder with idx images, and the built-in names {', '.join(BUILTIN)}"
-)
-# LIBSVM files come under any name, so only endings that surely mean something else are refused by name.
-_FOREIGN = (
-    {".csv", ".tsv", ".tab", ".parquet", ".pq", ".feather", ".arrow", ".arff", ".json", ".jsonl", ".xls", ".xlsx"}
-    | {".npy", ".npz", ".mat", ".h5", ".hdf5", ".pkl", ".joblib", ".zip", ".tar", ".tgz", ".7z"}
-    | {".png", ".jpg", ".jpeg", ".gif", ".pdf", ".html", ".py"}
 )
 
 
@@ -54,7 +48,7 @@ def read_dataset(
     if path.is_dir():
         return _checked(read_idx(find_images(path, part)), n_features)
     ending = Path(bare_name(path)).suffix.lower()
-    if ending in _FOREIGN:
+    if ending in FOREIGN:
         table = "; tables are read by read_table and become numbers by TableEncoder" if ending in TABLE_ENDINGS else ""
         raise DataError(f"{path}: cannot read {ending} files; formats are {_FORMATS}{table}")
     raw = read_bytes(path)

@@ -10,7 +10,7 @@ from steepest.exceptions import DataError, InvalidParameterError
 from steepest.readers.columns import clean_text, mixture
 from steepest.readers.csv_dialect import HEAD, Header, encoding_of, looks_like_libsvm, sniff
 from steepest.readers.csv_table import BLOCK, CsvReader
-from steepest.readers.files import ByteStream, Progress, bare_name, need_arrow
+from steepest.readers.files import FOREIGN, ByteStream, Progress, bare_name, need_arrow
 from steepest.readers.idx import is_idx
 from steepest.readers.parquet import MAGIC, read_parquet
 from steepest.readers.table import TABLE_ENDINGS, Layout, Table, choose_target, kind_of
@@ -24,8 +24,9 @@ def is_table(path: str | Path) -> bool:
     path = Path(path)
     if not path.is_file():
         return False
-    if Path(bare_name(path)).suffix.lower() in TABLE_ENDINGS:
-        return True
+    ending = Path(bare_name(path)).suffix.lower()
+    if ending in TABLE_ENDINGS or ending in FOREIGN:
+        return ending in TABLE_ENDINGS
     try:
         with ByteStream(path) as stream:
             head = stream.read(HEAD)

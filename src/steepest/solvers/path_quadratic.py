@@ -212,8 +212,7 @@ class RidgeFactor:
         T: FloatArray = self.source.matvec(np.ascontiguousarray(self.vectors), -(self.mean @ self.vectors))
         T *= T
         leverage = p * (T @ (1.0 / (self.values[:, None] + l2))) + own
-        out = self._residuals(y, l2) / (1.0 - leverage)
-        return out
+        return np.asarray(self._residuals(y, l2) / (1.0 - leverage))
 
     def _residuals(self, y: FloatArray, l2: FloatArray) -> FloatArray:
         W = self.coefficients(y, l2)
