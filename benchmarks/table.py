@@ -53,7 +53,7 @@ def render(folder: Path) -> str:
     return "\n".join(parts)
 
 
-EXTRAS = ("startup", "gradient_pass")
+EXTRAS = ("startup", "gradient_pass", "read_csv", "paths")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,11 +22,13 @@ from steepest.estimators.solvers import own_name
 from steepest.estimators.validation import FLOATS, Rows, resolve
 from steepest.estimators.warnings import sentence
 from steepest.exceptions import DataError, NotConvergedError
+from steepest.parallel import Pool, effective_jobs
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.record.history import History
 from steepest.record.record import FitRecord
 
 SQUARABLE = 1e16  # float32 numbers up to which squares, and sums of them, stay in float32
+PARALLEL_SUM = 1 << 21  # numbers from which threads pay for their start
 CHUNK = 1 << 22  # bytes of rows taken at a time where X must change its precision
 
 
@@ -67,14 +70,28 @@ def _leaves_float32(X: AnyArray) -> bool:
     return bool(np.any(top > SQUARABLE) or np.any((top > 0.0) & (top < 1.0 / SQUARABLE)))
 
 
-def _is_plain(X: Any, y: Any) -> bool:
+def _is_plain(X: Any, y: Any, n_jobs: int | None) -> bool:
     """Whether scikit-learn's checks would hand X and y through as they are: finite numbers in plain arrays."""
     if type(X) is not np.ndarray or type(y) is not np.ndarray or X.ndim != 2 or y.ndim != 1:
         return False
     if X.dtype not in FLOATS or y.dtype.kind not in "fiub" or len(X) != len(y) or X.size == 0:
         return False
-    with np.errstate(all="ignore"):
-        return bool(np.isfinite(X.sum()) and np.isfinite(y.sum()))
+    return _finite_sum(X, n_jobs) and _finite_sum(y, n_jobs)
+
+
+def _finite_sum(X: AnyArray, n_jobs: int | None) -> bool:
+    """Whether the sum of all numbers is finite, as it is where each is and none is huge; large arrays on threads."""
+    pool = Pool(effective_jobs(n_jobs) if X.size > PARALLEL_SUM else 1)
+    edges = np.linspace(0, len(X), 1 + (8 if pool.n_jobs > 1 else 1)).astype(np.int64).tolist()
+
+    def task(rows: tuple[int, int]) -> float:
+        with np.errstate(all="ignore"):
+            return float(X[rows[0] : rows[1]].sum())
+
+    try:
+        return bool(np.isfinite(pool.map(task, list(pairwise(edges)))).all())
+    finally:
+        pool.close()
 
 
 def _name_columns(X: Any) -> None:
@@ -133,7 +150,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
             raise DataError(
                 "y: expected an array, got a sparse matrix. Sparse targets are not offered: use y.toarray()."
             )
-        if _is_plain(X, y):  # their checks would take a fifth of a small fit
+        if _is_plain(X, y, getattr(self, "n_jobs", None)):  # their checks would take a fifth of a small fit
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
         else:

@@ -110,7 +110,7 @@ def solve_ridge(source: Any, Y: FloatArray, p: FloatArray, l2: float, fit_interc
 
 def accuracy(source: Any) -> float:
     """Relative error of the fitted values that needs no refinement: near the precision of X."""
-    return 1e-12 if source.dtype == np.float64 else 1e-6
+    return 1e-12 if source.dtype == np.float64 else 1e-5
 
 
 def _scores(source: Any, W: FloatArray, b: FloatArray) -> FloatArray:
@@ -257,7 +257,8 @@ class ClosedForm:
 
 def _enough(source: Any, size: float, value: float) -> float:
     """Decrement below which a refinement gains nothing that anybody could see."""
-    return max(min(accuracy(source) * size, 1e-5 * math.sqrt(2.0 * max(value, 0.0))), 1e-14 * size)
+    share = 1e-5 if source.dtype == np.float64 else 1e-4  # its square is a relative suboptimality
+    return max(min(accuracy(source) * size, share * math.sqrt(2.0 * max(value, 0.0))), 1e-14 * size)
 
 
 def _decrement_bound(primal: float, decrement: float, blur: float = 0.0) -> Bound:
