@@ -26,6 +26,7 @@ from steepest.kernels import fenchel
 from steepest.protocols import Evaluation, FloatArray
 
 _EPS = 2.0**-52
+_PIECE = 1 << 15  # parameters taken at a time
 
 
 class Gap(NamedTuple):
@@ -77,8 +78,12 @@ def penalty_gap(w: FloatArray, c: FloatArray, l1: float, l2: float) -> float:
     if l1 == 0.0:
         if l2 == 0.0:
             return 0.0 if not np.any(c) else math.inf
-        g = c + l2 * w
-        return float(g @ g) / (2.0 * l2)
+        total = 0.0
+        for low in range(0, len(w), _PIECE):  # pieces stay in the cache; whole temporaries would be new memory
+            g = l2 * w[low : low + _PIECE]
+            g += c[low : low + _PIECE]
+            total += float(g @ g)
+        return total / (2.0 * l2)
     size = np.abs(w)
     plain = np.maximum(size * l1 + w * c, 0.0)
     excess = np.maximum(np.abs(c) - l1, 0.0)
@@ -116,7 +121,7 @@ def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
         else:
             loss_part, size, _ = fenchel_sum(problem, at.scores, point.slopes, s)
             loss_part += 4.0 * _EPS * size
-        value = loss_part + penalty_gap(w, s * c, l1, l2) + s * reach + error
+        value = loss_part + penalty_gap(w, c if s == 1.0 else s * c, l1, l2) + s * reach + error
         if value < best.value:
             best = Gap(value, point.slopes, s, not free)
     return best
