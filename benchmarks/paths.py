@@ -232,12 +232,13 @@ def main() -> None:
     if given.threads:
         os.environ["OMP_NUM_THREADS"] = str(given.threads)
     warnings.simplefilter("ignore")
-    results = []
+    kept = json.loads(given.out.read_text()) if given.out.is_file() else []
+    results = {row["cell"]: row for row in kept}
     for name in given.cells.split(","):
-        results.append(race(name, given.repeat, given.sample, given.cap))
+        results[name] = race(name, given.repeat, given.sample, given.cap)
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(results, indent=1))
-    print(table(results))
+        given.out.write_text(json.dumps(list(results.values()), indent=1))
+    print(table(list(results.values())))
 
 
 if __name__ == "__main__":

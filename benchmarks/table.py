@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import targets
+from benchmarks import paths, targets
 from benchmarks.cells import CELLS
 from benchmarks.ladder import TARGETS, Result, Run, fastest, geometric_mean, results
 
@@ -48,7 +48,9 @@ def render(folder: Path) -> str:
     parts.append("## Targets\n\n" + _targets(proven, extras))
     parts.append("## steepest against the best peer\n\n" + _summary(proven, runs))
     parts.append(_groups(proven))
-    parts += [_extra(name, extras[name]) for name in EXTRAS if extras[name]]
+    parts += [_extra(name, extras[name]) for name in EXTRAS if extras[name] and name != "paths"]
+    if extras["paths"]:
+        parts.append(f"## paths (`python -m benchmarks.paths`)\n\n{paths.table(extras['paths'])}\n")
     parts += [_cell(record, runs[record["cell"]], proven[record["cell"]]) for record in records]
     return "\n".join(parts)
 
@@ -56,7 +58,7 @@ def render(folder: Path) -> str:
 EXTRAS = ("startup", "gradient_pass", "read_csv", "paths")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Any:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
@@ -75,8 +77,9 @@ def _provenance(records: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _targets(proven: Mapping[str, targets.CellResults], extras: Mapping[str, Mapping[str, Any]]) -> str:
+def _targets(proven: Mapping[str, targets.CellResults], extras: Mapping[str, Any]) -> str:
     verdicts = targets.race(proven) + targets.startup(extras["startup"]) + targets.gradient(extras["gradient_pass"])
+    verdicts += targets.reading(extras["read_csv"]) + targets.paths(extras["paths"] or [])
     words = {True: "met", False: "**missed**", None: ""}
     return table(("target", "measured", ""), [(v.words, v.measured, words[v.met]) for v in verdicts])
 

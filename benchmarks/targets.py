@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.ladder import Result, fastest, geometric_mean
 
@@ -38,7 +38,7 @@ def _at_least(words: str, measured: float, bar: float) -> Verdict:
 def _at_most(words: str, measured: float | None, bar: float, unit: str) -> Verdict:
     if measured is None or math.isnan(measured):
         return Verdict(words, "not measured", None)
-    return Verdict(f"{words}: at most {bar:g}{unit}", f"{measured:.3g}{unit}", measured <= bar)
+    return Verdict(f"{words}: at most {bar:.3g}{unit}", f"{measured:.3g}{unit}", measured <= bar)
 
 
 def of_scikit_learn(result: Result) -> bool:
@@ -91,3 +91,22 @@ def gradient(found: Mapping[str, float]) -> list[Verdict]:
     """The target that `benchmarks.gradient_pass` decides."""
     words = "one gradient pass of dense float32, over a plain read of X"
     return [_at_most(words, found.get("ratio"), 1.5, "x")]
+
+
+def reading(found: Mapping[str, float]) -> list[Verdict]:
+    """The targets that `benchmarks.read_csv` decides."""
+    size = f"a CSV file of {found.get('megabytes', 1000.0) / 1000.0:.2g} GB to a matrix"
+    return [
+        _at_most(f"{size}, over pyarrow's read and scikit-learn's encoding", found.get("ratio"), 1.3, "x"),
+        _at_most(f"{size}: memory over that of the matrix", found.get("ours_memory"), 2.5, "x"),
+    ]
+
+
+def paths(found: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+    """The targets that `benchmarks.paths` decides, each by its worst cell."""
+    share = max((row["share of separate fits"] for row in found), default=None)
+    verdicts = [_at_most("100 certified strengths along a path, over 100 fits (worst cell)", share, 1 / 3, "x")]
+    for words, ours in (("scikit-learn's path", "path"), ("scikit-learn's CV estimator", "cv")):
+        ratios = [row["seconds"][f"sklearn {ours}"] / row["seconds"][ours] for row in found if row["scikit-learn"]]
+        verdicts.append(_at_least(f"{words} at equal suboptimality (worst cell)", min(ratios, default=math.nan), 1.0))
+    return verdicts

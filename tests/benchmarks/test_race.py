@@ -151,6 +151,23 @@ def test_startup_and_pass_targets():
     assert targets.gradient({"ratio": 1.4})[0].met is True
 
 
+def test_reading_and_path_targets():
+    read = targets.reading({"megabytes": 1000.0, "ratio": 0.5, "ours_memory": 2.6})
+    assert [verdict.met for verdict in read] == [True, False]
+    assert read[0].words.startswith("a CSV file of 1 GB")
+    assert targets.reading({})[0].met is None
+    rows = [
+        {"share of separate fits": 0.2, "scikit-learn": {}, "seconds": {}},
+        {
+            "share of separate fits": 0.4,
+            "scikit-learn": {"solver": "lbfgs"},
+            "seconds": {"path": 1.0, "sklearn path": 2.0, "cv": 1.0, "sklearn cv": 0.9},
+        },
+    ]
+    assert [verdict.met for verdict in targets.paths(rows)] == [False, True, False]
+    assert [verdict.met for verdict in targets.paths([])] == [None, None, None]
+
+
 def test_every_contestant_offers_something_and_ladders_go_down():
     offered = {}
     for name in peers.NAMES:
