@@ -209,6 +209,53 @@ def test_a_browser_shows_it(tmp_path, digits):
     assert "✓ Certified" in done.stdout
 
 
+def chromium(tmp_path, *arguments):
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--hide-scrollbars", *quiet]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium: install it to see reports as people see them")
+@pytest.mark.parametrize("fit", ["softmax", "two classes", "margin", "regression", "watched"])
+def test_a_browser_reads_the_numbers_of_every_kind_of_fit(tmp_path, fit):
+    """What the page shows is what the estimator says, in a window as wide as a phone; the picture is not blank."""
+    import matplotlib.image
+
+    from steepest import LinearClassifier, LinearRegressor
+    from steepest.readers import read_dataset
+    from steepest.readers.builtin import split
+    from steepest.report.metrics import score
+
+    quiet = {"on_unconverged": "ignore"}
+    name, model = {
+        "softmax": ("digits", LinearClassifier("softmax", alpha=1e-2, **quiet)),
+        "two classes": ("breast_cancer", LinearClassifier("logistic", alpha=1e-2, **quiet)),
+        "margin": ("breast_cancer", LinearClassifier("squared_hinge", alpha=1e-2, max_iter=2, **quiet)),
+        "regression": ("diabetes", LinearRegressor(penalty="l1", alpha=0.1, **quiet)),
+        "watched": ("wine", LinearClassifier("softmax", validation_fraction=0.2, patience=3, **quiet)),
+    }[fit]
+    train, test = split(read_dataset(name), stratify=name != "diabetes")
+    model.fit(train.X, train.y)
+    write_report(tmp_path / "r.html", model, dataset=train, test=test)
+    address = (tmp_path / "r.html").as_uri()
+    shown = chromium(tmp_path, "--dump-dom", address)
+    found = embedded(shown)
+    assert found["record"]["certificate"]["value"] == model.certificate_.value
+    assert found["scores"] == score(model, test).to_dict()
+    assert ("✓ Certified" in shown) == model.certificate_.passed
+    assert ("ROC curve" in shown) == (fit in ("two classes", "margin"))
+    assert ("Calibration" in shown) == (fit in ("softmax", "two classes", "watched"))
+    assert ("True against predicted" in shown) == (fit == "regression")
+    assert ("Validation loss" in shown) == (fit == "watched")
+    picture = tmp_path / "page.png"
+    chromium(tmp_path, f"--screenshot={picture}", "--window-size=420,3000", address)
+    pixels = matplotlib.image.imread(picture)
+    assert pixels.shape[:2] == (3000, 420)
+    written = (np.ptp(pixels[..., :3], axis=(1, 2)) > 0.3).mean()
+    assert written > 0.3  # lines of pixels with something dark on something light
+
+
 def test_one_vs_rest_curves_say_what_they_are():
     """The certificate is for the sum of the problems, so its lower bound has no place beside one curve."""
     from steepest import LinearClassifier

@@ -26,31 +26,70 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 def write_report(
     path: str | Path,
-    estimator: Any,
+    model: Any,
+    X: Any = None,
+    y: Any = None,
     *,
+    X_test: Any = None,
+    y_test: Any = None,
     dataset: Dataset | None = None,
     test: Dataset | None = None,
     title: str | None = None,
 ) -> None:
-    """Write the report of a fitted estimator to ``path``, whole or not at all.
+    """Write the report of a fitted model to ``path``, whole or not at all.
 
     Parameters
     ----------
     path : str or Path
-    estimator : fitted estimator
-        Read are ``fit_record_``, ``coef_``, ``intercept_``, ``classes_`` (of a classifier) and ``predict``.
-    dataset : Dataset, optional
-        What it was fitted on.
-    test : Dataset, optional
-        Rows for the metrics; without them they are those of ``dataset``, and the report says so; without either the
+    model : fitted estimator, or a pipeline that ends with one
+        Coefficients are shown by the names that the steps before it give their columns, and in the units before
+        scaling and whitening.
+    X, y : array, frame or table, and targets, optional
+        The rows of the fit.
+    X_test, y_test : optional
+        Rows for the metrics; without them they are those of ``X``, and the report says so; without either the
         report is about the model alone.
+    dataset, test : Dataset, optional
+        The same from the readers, in the columns of an estimator, in place of arrays.
     title : str, optional
 
     Notes
     -----
     The numbers stand in the file as JSON too, in the element with the id ``steepest-report``.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import steepest
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> model = steepest.LogisticRegression().fit(X, y)
+    >>> page = pathlib.Path(tempfile.mkdtemp()) / "iris.html"
+    >>> steepest.write_report(page, model, X, y)
+    >>> "petal length (cm)" in page.read_text(encoding="utf-8")
+    True
     """
-    write_text(Path(path), render(estimator, dataset=dataset, test=test, title=title))
+    from steepest.report import given
+
+    before, shown = given.parts(model)
+    if dataset is None and X is not None:
+        dataset = given.dataset(before, X, y, "X")
+    if test is None and X_test is not None:
+        test = given.dataset(before, X_test, y_test, "X_test")
+    names = None
+    if dataset is None and test is None:
+        names = _names(model, before)
+    write_text(Path(path), render(shown, dataset=dataset, test=test, title=title, feature_names=names))
+
+
+def _names(model: Any, before: list[tuple[str, Any]]) -> list[str] | None:
+    """Names of the columns where no rows were given."""
+    step = before[-1][1] if before else None
+    if step is not None:
+        found = step.get_feature_names_out() if hasattr(step, "get_feature_names_out") else None
+    else:
+        found = getattr(model, "feature_names_in_", None)
+    return None if found is None else [str(name) for name in found]
 
 
 def render(

@@ -139,7 +139,10 @@ def residuals(scores: Scores) -> str:
     shares = (5, 25, 50, 75, 95)
     cells = "".join(f"<td>{number(float(q))}</td>" for q in np.quantile(error, np.array(shares) / 100.0))
     heads = "".join(f"<th>{share} %</th>" for share in shares)
-    table = f'<div class="scroll"><table><tr><th>residual below</th>{heads}</tr><tr><td></td>{cells}</tr></table></div>'
+    table = (
+        f'<div class="scroll"><table class="numbers"><tr><th>residual below</th>{heads}</tr>'
+        f"<tr><td></td>{cells}</tr></table></div>"
+    )
     note = f'<p class="soft">{MOST_POINTS:,} of {n:,} rows, picked at random.</p>' if n > MOST_POINTS else ""
     return (
         f'<div class="grid"><div class="card">{left}</div><div class="card">{right}</div></div>{note}'
@@ -221,7 +224,7 @@ def _largest_residuals(estimator: Any, scores: Scores, data: Dataset) -> str:
     error = np.asarray(scores.target - scores.predicted, dtype=np.float64)
     order = np.argsort(-np.abs(error), kind="stable")[:MOST_ROWS]
     what = [f"true {number(float(scores.target[i]))}, predicted {number(float(scores.predicted[i]))}" for i in order]
-    return _table(estimator, scores, data, order, what, [f"{error[i]:.4g}" for i in order], "residual")
+    return _table(estimator, scores, data, order, what, [number(float(error[i])) for i in order], "residual")
 
 
 def _table(
@@ -246,6 +249,10 @@ def _table(
     )
 
 
+def _signed(value: float) -> str:
+    return f"{value:+,.0f}" if 100.0 <= abs(value) < 1e7 else f"{value:+.2g}"
+
+
 def _reasons(estimator: Any, scores: Scores, data: Dataset, rows: AnyArray) -> list[str]:
     """The features whose distance from their mean, times the coefficient, moved each score most."""
     coef = estimator.coef_
@@ -267,5 +274,5 @@ def _reasons(estimator: Any, scores: Scores, data: Dataset, rows: AnyArray) -> l
                 w = w - W[place[int(scores.target[i])]]
         part = w * (x - mean)
         top = np.argsort(-np.abs(part), kind="stable")[:REASONS]
-        out.append(", ".join(f"{data.feature_name(int(j))} {part[j]:+.2g}" for j in top if part[j] != 0.0))
+        out.append(", ".join(f"{data.feature_name(int(j))} {_signed(part[j])}" for j in top if part[j] != 0.0))
     return out

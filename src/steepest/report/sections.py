@@ -190,8 +190,8 @@ def _bars(coef: FloatArray, names: list[str], feature: Callable[[int], str]) -> 
     shown = f"The first {MOST_CHARTS} of {k} classes are shown. " if k > MOST_CHARTS else ""
     return (
         f'<div class="grid">{"".join(charts)}</div><p class="soft">{shown}The largest {count} of {d:,} coefficients'
-        f"{' a class' if k > 1 else ''} by size, in the units of the data: features on a larger scale have smaller "
-        f"coefficients. Exactly 0: {zeros:,} of {coef.size:,}.</p>"
+        f"{' a class' if k > 1 else ''} by size, in the units of the fitted columns: those on a larger scale "
+        f"have smaller coefficients. Exactly 0: {zeros:,} of {coef.size:,}.</p>"
     )
 
 

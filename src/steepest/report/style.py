@@ -56,6 +56,7 @@ svg rect.main { fill: var(--main); } svg rect.plus { fill: var(--plus); } svg re
 .key { display: flex; align-items: center; gap: 8px; max-width: 420px; margin: 12px 0 0; font-size: .88rem; }
 .key span.bar { flex: 1; height: 12px; border-radius: 3px; border: 1px solid var(--rule);
   background: linear-gradient(90deg, rgb(38, 110, 216), transparent 50%, rgb(214, 62, 42)); }
+table.numbers td, table.numbers th { white-space: nowrap; }
 table.mistakes { min-width: 560px; }
 table.mistakes td, table.mistakes th { overflow-wrap: normal; }
 table.mistakes td:last-child { color: var(--soft); overflow-wrap: anywhere; }
@@ -83,7 +84,8 @@ footer { margin-top: 32px; color: var(--soft); font-size: .88rem; }
   --cell: 38, 110, 216; }
   body { font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; } .card, figure, svg, tr { break-inside: avoid; } h2 { break-after: avoid; }
-  .grid { grid-template-columns: 1fr 1fr; } table.mistakes { min-width: 560px; }
+  .grid { grid-template-columns: 1fr 1fr; } table.numbers td, table.numbers th { white-space: nowrap; }
+table.mistakes { min-width: 560px; }
 table.mistakes td, table.mistakes th { overflow-wrap: normal; }
 table.mistakes td:last-child { color: var(--soft); overflow-wrap: anywhere; }
 .scroll { overflow: visible; }

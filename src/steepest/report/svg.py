@@ -15,7 +15,7 @@ import numpy as np
 from steepest.protocols import FloatArray
 
 WIDTH, HEIGHT = 440, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 52, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 26, 52, 44
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -155,6 +155,15 @@ def scatter_chart(
     return _wrap(title, describe or f"{y_label} against {x_label}", body)
 
 
+def brief(value: float) -> str:
+    """Three digits, and no exponent where a person would write none.
+
+    >>> brief(72512.3), brief(-0.01234), brief(3.2e9)
+    ('72,512', '-0.0123', '3.2e+09')
+    """
+    return f"{value:,.0f}" if 1000.0 <= abs(value) < 1e7 else f"{value:.3g}"
+
+
 def bar_chart(
     names: Sequence[str],
     values: FloatArray,
@@ -169,7 +178,7 @@ def bar_chart(
     ``scale`` is the value of the longest possible bar, for charts that are to be compared; 0 takes the largest.
     Bars are coloured by their sign unless all are of one kind, ``signed=False``.
     """
-    top, line, left, right = 34, 20, 174, 60
+    top, line, left, right = 34, 20, 184, 74
     height = top + line * len(names) + 6
     low, high = (1.0 if (values < 0).any() else 0.0), (1.0 if (values > 0).any() else 0.0)
     scale = max(scale, float(np.abs(values).max(initial=0.0))) or 1.0
@@ -180,12 +189,12 @@ def bar_chart(
         y = top + line * row
         start, size = (zero, value * unit) if value >= 0 else (zero + value * unit, -value * unit)
         kind = "main" if not signed else "plus" if value >= 0 else "minus"
-        short = name if len(name) <= 22 else name[:21] + "…"
+        short = name if len(name) <= 22 else f"{name[:10]}…{name[-11:]}"  # names of one column differ at their ends
         body.append(
             f'<g><title>{escape(name)}: {value:.6g}</title><text class="tick" x="{left - 8}" y="{y + 13}" '
             f'text-anchor="end">{escape(short)}</text><rect class="{kind}" '
             f'x="{start:.1f}" y="{y + 2}" width="{size:.1f}" height="{line - 6}"/>'
-            f'<text class="tick" x="{WIDTH - 6}" y="{y + 13}" text-anchor="end">{value:.3g}</text></g>'
+            f'<text class="tick" x="{WIDTH - 6}" y="{y + 13}" text-anchor="end">{brief(value)}</text></g>'
         )
     listing = describe or "; ".join(f"{name} {value:.3g}" for name, value in zip(names, values.tolist(), strict=True))
     return _wrap(title, listing, body, height=height)

@@ -51,10 +51,16 @@ def percent(share: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """Five significant digits; "unknown" for what is not a finite number."""
+    """Five significant digits, large numbers in full; "unknown" for what is not a finite number.
+
+    >>> number(112500.4), number(0.31774987), number(2.4e9), number(None)
+    ('112,500', '0.31775', '2.4e+09', 'unknown')
+    """
     if value is None or not math.isfinite(value):
         return "unknown"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.5g}"
 
 
 def metric(name: str, value: float) -> str:
