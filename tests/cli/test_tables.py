@@ -195,6 +195,22 @@ def test_a_model_of_a_frame_predicts_a_file(run, people, tmp_path):
     assert np.allclose([float(line) for line in result.stdout.splitlines()[1:]], expected)
 
 
+def test_a_model_without_an_encoder_says_which_column_does_not_suit_it(run, tmp_path):
+    model = tmp_path / "m.skops"
+    assert run("fit", "iris", "--model", "softmax", "--out", model, "--quiet").exit_code == 0
+    for content, words in (
+        ("a,b\n1,2\n", "has 2 columns of features (a, b), the model was fitted on 4"),
+        ("a,b,c,d\n1,2,3,x\n", "column 'd' does not hold numbers"),
+        ("a,b,c,d\n1,2,3,4\n,5,6,7\n", "column 'a' has 1 missing values"),
+    ):
+        (tmp_path / "rows.csv").write_text(content)
+        result = run("predict", model, tmp_path / "rows.csv")
+        assert result.exit_code == 2
+        assert words in result.stderr
+    (tmp_path / "rows.csv").write_text("a,b,c,d\n5.1,3.5,1.4,0.2\n")
+    assert run("predict", model, tmp_path / "rows.csv").stdout.splitlines() == ["prediction", "0"]
+
+
 def test_a_model_of_libsvm_rows_predicts_rows_with_fewer_columns(run, tmp_path):
     rng = np.random.default_rng(0)
     lines = []

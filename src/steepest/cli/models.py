@@ -57,15 +57,36 @@ def rows_for(model: Loaded, path: str, wanted: Wanted) -> Given:
     y = None if table.target is None else table.y()
     if model.encoder is not None:
         return Given(table, y, table.source, table.notes, table)
-    names = getattr(model.whole, "feature_names_in_", None)
-    if names is None:
-        X = np.column_stack([np.asarray(table.arrow.column(k).to_numpy()) for k in range(table.arrow.num_columns)])
-    else:
-        missing = [str(name) for name in names if name not in table.names]
-        if missing:
-            raise DataError(f"{path}: has no column {missing[0]!r}, which the model needs; add it")
-        X = table.arrow.select([str(name) for name in names]).to_pandas()
+    X = _numbers(table, model, path)
     return Given(X, y, table.source, table.notes, table)
+
+
+def _numbers(table: Table, model: Loaded, path: str) -> Any:
+    """The columns that a model without an encoder was fitted on, which must hold numbers."""
+    names = getattr(model.whole, "feature_names_in_", None)
+    expected = getattr(model.whole, "n_features_in_", None)
+    chosen = list(table.names) if names is None else [str(name) for name in names]
+    missing = [name for name in chosen if name not in table.names]
+    if missing:
+        raise DataError(f"{path}: has no column {missing[0]!r}, which the model needs; add it")
+    if names is None and expected is not None and len(chosen) != expected:
+        raise DataError(
+            f"{path}: has {len(chosen)} columns of features ({', '.join(chosen[:8])}), the model was fitted on "
+            f"{expected}; give those, in the same order"
+        )
+    if model.steps:  # transformers of the user's may take text and gaps
+        return table.arrow.select(chosen).to_pandas()
+    for name in chosen:
+        column = table.arrow.column(name)
+        if table.layout.kinds.get(name) not in ("number", "boolean"):
+            raise DataError(f"{path}: column {name!r} does not hold numbers, and the model has no encoder; encode it")
+        if column.null_count:
+            raise DataError(
+                f"{path}: column {name!r} has {column.null_count:,} missing values, and the model has no encoder; "
+                "fill them in, or leave out those rows"
+            )
+    frame = table.arrow.select(chosen).to_pandas()
+    return frame if names is not None else frame.to_numpy(dtype=np.float64)
 
 
 def dataset_for(model: Loaded, given: Given, name: str) -> Dataset:
