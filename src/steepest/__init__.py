@@ -47,6 +47,7 @@ if _TYPE_CHECKING:
     from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
     from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
     from steepest.report.display_path import RegularizationPathDisplay as RegularizationPathDisplay
+    from steepest.report.html import write_report as write_report
     from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.transforms.scaler import Scaler as Scaler
     from steepest.transforms.whitener import Whitener as Whitener
@@ -91,6 +92,7 @@ _HOMES = {
     "regularization_path": "steepest.estimators",
     "save": "steepest.persistence.store",
     "scalar_loss": "steepest.losses.registry",
+    "write_report": "steepest.report.html",
 }
 
 __all__ = [*_HOMES, "__version__"]

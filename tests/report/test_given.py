@@ -85,7 +85,9 @@ def test_an_estimator_alone_has_names_too(frame, tmp_path):
 
 def test_what_is_missing_is_named(frame, tmp_path):
     X, y = frame[["size"]], frame["rent"]
-    with pytest.raises(steepest.exceptions.InvalidParameterError, match="fitted estimator of steepest.*StandardScaler"):
+    with pytest.raises(
+        steepest.exceptions.InvalidParameterError, match=r"fitted estimator of steepest.*StandardScaler"
+    ):
         steepest.write_report(tmp_path / "r.html", StandardScaler(), X, y)
     model = steepest.LinearRegression().fit(X, y)
     with pytest.raises(steepest.exceptions.InvalidParameterError, match="X: expected rows and targets"):

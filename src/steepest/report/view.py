@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,19 +47,22 @@ class Reported:
                 self.folded = False
                 break
 
-    def _through(self, X: Any) -> Any:
-        for _, step in self._steps:
-            X = step.transform(X)
-        return X
+    def _asked(self, question: Callable[[Any], Any], X: Any) -> Any:
+        with warnings.catch_warnings():
+            # a model fitted on a frame misses the names of its columns; these are they, in the order of the fit
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            for _, step in self._steps:
+                X = step.transform(X)
+            return question(X)
 
     def predict(self, X: Any) -> Any:
         """Predictions for rows of the columns before the steps."""
-        return self._estimator.predict(self._through(X))
+        return self._asked(self._estimator.predict, X)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         found = getattr(self._estimator, name)
         if name in ("decision_function", "predict_proba"):
-            return lambda X: found(self._through(X))
+            return lambda X: self._asked(found, X)
         return found
