@@ -243,6 +243,12 @@ class Certificate:
     ``value`` bounds P(w) - P* (where ``bounds == "suboptimality"``), ``relative`` is value over the scale
     of the optimum (the lower bound, see `steepest.certify.bounds.relative_to`), and ``passed`` says that
     ``relative <= tol``.
+
+    Examples
+    --------
+    >>> facts = ("duality_gap", 1.2e-5, 4.3e-5, 1e-4, True, "suboptimality", 0.27, 0.26)
+    >>> print(Certificate(*facts, Status.CERTIFIED, "the duality gap is 4.3e-05 of the optimum; 0.0001 was asked"))
+    certified: the duality gap is 4.3e-05 of the optimum; 0.0001 was asked
     """
 
     kind: CertificateKind
@@ -257,6 +263,10 @@ class Certificate:
     reason: str
     fallbacks: tuple[str, ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict)  # e.g. the separating direction
+
+    def __str__(self) -> str:
+        """Status and reason, for people; ``repr`` has the numbers."""
+        return f"{self.status}: {self.reason}" if self.reason else str(self.status)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, for JSON."""
