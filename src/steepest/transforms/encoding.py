@@ -66,7 +66,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         "number", "boolean", "date" or "category" for every column.
     levels_ : list of list of str
         For every column, the levels with a feature of their own; empty for numbers.
-    fill_, center_, scale_ : ndarray of shape (n_features_in_,)
+    fill_, center_, scale_ : ndarray of shape (n_features,)
     dropped_ : dict of str to str
         Columns left out, and why.
     notes_ : list of str

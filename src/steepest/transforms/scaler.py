@@ -28,13 +28,13 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ig
 
     Attributes
     ----------
-    mean_ : array of shape (n_features_in_,)
+    mean_ : array of shape (n_features,)
         Means of the training rows, subtracted or not.
-    var_ : array of shape (n_features_in_,)
+    var_ : array of shape (n_features,)
         Variances about the mean.
-    scale_ : array of shape (n_features_in_,)
+    scale_ : array of shape (n_features,)
         What is divided by: roots of the variances, 1 for constant columns and without ``with_std``.
-    constant_ : array of bool of shape (n_features_in_,)
+    constant_ : array of bool of shape (n_features,)
         Columns without variance beyond rounding.
     n_samples_seen_ : int
 

@@ -46,14 +46,14 @@ class Whitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     Attributes
     ----------
-    mean_ : array of shape (n_features_in_,)
-    whitening_ : array of shape (n_out, n_features_in_)
+    mean_ : array of shape (n_features,)
+    whitening_ : array of shape (n_out, n_features)
         T.
-    dewhitening_ : array of shape (n_features_in_, n_out)
+    dewhitening_ : array of shape (n_features, n_out)
         The pseudo-inverse of T, which `inverse_transform` applies.
-    explained_variance_ : array of shape (n_components_,)
+    explained_variance_ : array of shape (n_components,)
         Eigenvalues of the covariance that were kept.
-    explained_variance_ratio_ : array of shape (n_components_,)
+    explained_variance_ratio_ : array of shape (n_components,)
         The same as shares of the whole variance.
     n_components_ : int
         Directions kept.
