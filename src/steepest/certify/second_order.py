@@ -23,13 +23,13 @@ and from a point that is not stationary.  They prove nothing about other minima.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
 from steepest.certify.curvature import flops, hessian
 from steepest.certify.gap import fenchel_sum, penalty_gap, products, remainder, rounding
+from steepest.problems.lanczos import extreme_pair
 from steepest.protocols import Evaluation, FloatArray
 
 _EPS = 2.0**-52
@@ -308,19 +308,25 @@ def _rounding(problem: Any, at: Evaluation) -> float:
 
 def _lanczos(problem: Any, at: Evaluation) -> tuple[float, float]:
     """Smallest curvature and largest absolute one; nan where the iteration does not settle."""
+    return curvatures_by_lanczos(problem, at)[:2]
 
-    def extreme(which: str, tol: float) -> float:
+
+def curvatures_by_lanczos(problem: Any, at: Evaluation) -> tuple[float, float, FloatArray | None]:
+    """Smallest curvature, largest absolute one and a direction of the smallest; nan where it does not settle."""
+
+    def extreme(which: str, tol: float) -> tuple[float, FloatArray | None]:
         operator = LinearOperator((problem.size, problem.size), matvec=lambda v: problem.hvp(at, np.ravel(v)))
         start = np.random.default_rng(0).standard_normal(problem.size)
         try:
-            found = eigsh(operator, k=1, which=which, v0=start, tol=tol, maxiter=15, return_eigenvectors=False)
+            values, vectors = eigsh(operator, k=1, which=which, v0=start, tol=tol, maxiter=15)
         except ArpackNoConvergence as stopped:
-            found = stopped.eigenvalues
+            values, vectors = stopped.eigenvalues, stopped.eigenvectors
         except ArpackError:
-            return math.nan
-        return float(found[0]) if len(found) else math.nan
+            return math.nan, None
+        return (float(values[0]), vectors[:, 0]) if len(values) else (math.nan, None)
 
-    largest = extreme("LM", 1e-2)
+    largest = extreme("LM", 1e-2)[0]
     if not math.isfinite(largest):
-        return math.nan, math.nan
-    return extreme("SA", 1e-4), abs(largest)
+        return math.nan, math.nan, None
+    smallest, vector = extreme("SA", 1e-4)
+    return smallest, abs(largest), vector
