@@ -42,7 +42,7 @@ from steepest.collector import resting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_STAMPED = ("jit.py", "elementary.py", "losses", "penalties", "data", "kernels")
+_STAMPED = ("jit.py", "elementary.py", "losses", "penalties", "rules", "data", "kernels")
 _REASSOCIATE = {"contract", "reassoc"}  # fused multiply-add and vector sums; NaN and inf stay exact
 
 KERNELS: list[Kernel] = []
