@@ -28,12 +28,13 @@ from typing import Any
 import numpy as np
 
 from steepest.certify.bounds import FLOOR, relative_to
+from steepest.certify.columns import culprit
 from steepest.certify.consistency import contradiction
 from steepest.certify.gap import Gap, duality_gap, gap_at_zero
 from steepest.certify.proposal import gap_of_proposal, scored
 from steepest.certify.second_order import WORK, applies, concordant, factor, local_bound, newton_dual, stationarity
 from steepest.certify.separability import Direction, quasi_separating, separating
-from steepest.certify.words import ended, measured
+from steepest.certify.words import ended, hidden, measured
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 
@@ -157,7 +158,7 @@ class _Judge:
         if direction is not None:
             return self._no_minimiser(at, direction)
         if bound is not None and math.isfinite(bound.value):
-            return self._missed(bound, evidence)
+            return self._missed(at, bound, evidence)
         return self._stationary(at)
 
     def _proven_by(self, w: FloatArray, dual: Any) -> Certificate | None:
@@ -247,9 +248,14 @@ class _Judge:
     def _passed(self, bound: Bound, evidence: dict[str, Any]) -> Certificate:
         return self._of(bound, True, Status.CERTIFIED, self._joined(measured(bound, self.tol)), evidence)
 
-    def _missed(self, bound: Bound, evidence: dict[str, Any]) -> Certificate:
+    def _missed(self, at: Evaluation, bound: Bound, evidence: dict[str, Any]) -> Certificate:
         status = self.status if self.status in _KEPT else Status.APPROXIMATE
-        return self._of(bound, False, status, self._joined(measured(bound, self.tol)), evidence)
+        said = measured(bound, self.tol)
+        huge = culprit(self.problem, at, self.tol)
+        if huge is not None:
+            said += f"; {hidden(huge, self.problem.traits.l1)}"
+            evidence = {**evidence, "column": huge.column, "column_size": huge.size, "column_error": huge.error}
+        return self._of(bound, False, status, self._joined(said), evidence)
 
     def _no_minimiser(self, at: Evaluation, direction: Direction) -> Certificate:
         evidence = {

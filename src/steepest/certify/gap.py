@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steepest.certify.balance import Balanced, balanced
+from steepest.certify.columns import correlation_errors
 from steepest.kernels import fenchel
 from steepest.protocols import Evaluation, FloatArray
 
@@ -63,17 +64,21 @@ def fenchel_sum(problem: Any, z: FloatArray, u: FloatArray, s: float = 1.0) -> t
     return sum(part[0] for part in parts), sum(part[1] for part in parts), rows[0] if rows else -1
 
 
-def penalty_gap(w: FloatArray, c: FloatArray, l1: float, l2: float) -> float:
+def penalty_gap(w: FloatArray, c: FloatArray, l1: float, l2: float, errors: FloatArray | None = None) -> float:
     """``sum_j pen(w_j) + pen*(-c_j) + w_j c_j`` for ``l1 |w| + l2/2 w^2``, every term written without cancellation.
 
     With ``e = [|c| - l1]_+``: ``(l2 |w| - e)^2 / (2 l2)`` where w and -c agree in sign and e > 0, else
-    ``|w| (l1 + sign(w) c) + l2/2 w^2 + e^2 / (2 l2)``.
+    ``|w| (l1 + sign(w) c) + l2/2 w^2 + e^2 / (2 l2)``.  With ``errors``, the most that it can be for a c that is off
+    by no more than these.
 
     Examples
     --------
     >>> import numpy as np
-    >>> penalty_gap(np.array([1.0, 0.0]), np.array([-2.5, 0.25]), 0.5, 2.0)
+    >>> w, c = np.array([1.0, 0.0]), np.array([-2.5, 0.25])
+    >>> penalty_gap(w, c, 0.5, 2.0)
     0.0
+    >>> penalty_gap(w, c, 0.5, 2.0, np.array([0.0, 0.5]))  # 0.25 + 0.5 stands out of the box by 0.25
+    0.015625
     """
     if l1 == 0.0:
         if l2 == 0.0:
@@ -82,37 +87,44 @@ def penalty_gap(w: FloatArray, c: FloatArray, l1: float, l2: float) -> float:
         for low in range(0, len(w), _PIECE):  # pieces stay in the cache; whole temporaries would be new memory
             g = l2 * w[low : low + _PIECE]
             g += c[low : low + _PIECE]
+            if errors is not None:
+                np.abs(g, out=g)
+                g += errors[low : low + _PIECE]
             total += float(g @ g)
         return total / (2.0 * l2)
+    off = np.zeros(len(w)) if errors is None else errors
     size = np.abs(w)
-    plain = np.maximum(size * l1 + w * c, 0.0)
+    plain = np.maximum(size * l1 + w * c, 0.0) + size * off
     excess = np.maximum(np.abs(c) - l1, 0.0)
+    most = np.maximum(np.abs(c) + off - l1, 0.0)
     if l2 == 0.0:
         # a point scaled onto the boundary may stand a few units outside
-        return float(plain.sum()) if float(excess.max(initial=0.0)) <= 4.0 * _EPS * l1 else math.inf
+        return float(plain.sum()) if float(most.max(initial=0.0)) <= 8.0 * _EPS * l1 else math.inf
     agree = (excess > 0.0) & (w * c <= 0.0)
-    squares = np.where(agree, l2 * size - excess, 0.0)
-    rest = np.where(agree, 0.0, plain + 0.5 * l2 * w * w + excess * excess / (2.0 * l2))
+    squares = np.where(agree, np.abs(l2 * size - excess) + off, 0.0)
+    rest = np.where(agree, 0.0, plain + 0.5 * l2 * w * w + most * most / (2.0 * l2))
     return float(squares @ squares) / (2.0 * l2) + float(rest.sum())
 
 
-def scales_for(c: FloatArray, l1: float, l2: float) -> list[float]:
-    """Factors of the dual point worth trying: into the box ``|c| <= l1``, and 1 where that is allowed as well."""
+def scales_for(c: FloatArray, l1: float, l2: float, errors: FloatArray | None = None) -> list[float]:
+    """Factors of the dual point worth trying: into the box ``|c| + errors <= l1``, and 1 where that is allowed."""
     if l1 == 0.0:
         return [1.0] if l2 > 0.0 else [0.0]
-    most = float(np.abs(c).max(initial=0.0))
+    size = np.abs(c) if errors is None else np.abs(c) + errors
+    most = float(size.max(initial=0.0))
     inside = 1.0 if most <= l1 else l1 / most * (1.0 - 4.0 * _EPS)
     return [inside, 1.0] if l2 > 0.0 and inside < 1.0 else [inside]
 
 
 def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
-    """The best gap among the scalings of a dual point with ``c = X^T p u``."""
+    """The best gap among the scalings of a dual point with ``c = X^T p u``, whose rounding it contains."""
     l1, l2, m = problem.traits.l1, problem.traits.l2, problem.layout.n_weights
     w, tail = at.w[:m], at.w[m:]
     error = rounding(problem, at)
+    errors = correlation_errors(problem, point.slopes, at.value)
     reach = 2.0 * point.imbalance * (float(np.abs(tail + point.shift).max(initial=0.0)) + 1.0) if len(tail) else 0.0
     best = Gap(math.inf, point.slopes, 0.0, False)
-    for s in scales_for(c, l1, l2):
+    for s in scales_for(c, l1, l2, errors):
         free = s == 1.0 and point.exact
         if free:
             loss_part = point.drop
@@ -121,7 +133,11 @@ def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
         else:
             loss_part, size, _ = fenchel_sum(problem, at.scores, point.slopes, s)
             loss_part += 4.0 * _EPS * size
-        value = loss_part + penalty_gap(w, c if s == 1.0 else s * c, l1, l2) + s * reach + error
+        if s == 1.0:
+            apart = penalty_gap(w, c, l1, l2, errors)
+        else:  # at zero nothing is off, by however much it was
+            apart = penalty_gap(w, s * c, l1, l2, s * errors if s else None)
+        value = loss_part + apart + s * reach + error
         if value < best.value:
             best = Gap(value, point.slopes, s, not free)
     return best

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from steepest.certify.columns import Culprit
 from steepest.protocols import Bound, Certificate, Status
 
 ROUNDING = 8.0 * 2.0**-52  # of the objective: what a gap contains of it (`gap.rounding`), at the least
@@ -40,6 +41,22 @@ def measured(bound: Bound, tol: float) -> str:
     if tol < bound.relative and tol < ROUNDING:
         asked += ", which is less than rounding in float64 leaves"
     return f"{name} {bound.value:.2g} is {bound.relative:.2g} of {of}; {asked}"
+
+
+def hidden(huge: Culprit, l1: float) -> str:
+    """Which column's scale keeps a bound wide, and what to do.
+
+    >>> hidden(Culprit(1, 1e15, 0.22), 0.01)
+    'the entries of column 1 of X are about 1e+15, and rounding hides 0.22 of its correlation with the slopes, beside \
+an l1 penalty of 0.01: scale that column, for example by steepest.Scaler'
+    """
+    size = f"about {huge.size:.2g}" if math.isfinite(huge.size) else "so large that their squares overflow"
+    lost = f"{huge.error:.2g} of" if math.isfinite(huge.error) else "all of"
+    beside = f", beside an l1 penalty of {l1:.2g}" if l1 > 0.0 else ""
+    return (
+        f"the entries of column {huge.column} of X are {size}, and rounding hides {lost} its correlation with the "
+        f"slopes{beside}: scale that column, for example by steepest.Scaler"
+    )
 
 
 def explain(certificate: Certificate) -> str:
