@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "fact_tables",
     "method_table",
     "solver_table",
 ]

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import re
 import runpy
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from steepest.solvers.auto import SOLVERS
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.glob("*.rst") if not path.stem.startswith("sg_"))  # written by sphinx-gallery
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 
@@ -100,8 +102,11 @@ def test_examples_run(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_sessions_in_the_pages_are_true(path):
-    failed, _ = doctest.testfile(str(path), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+def test_sessions_in_the_pages_are_true(path, tmp_path, monkeypatch):
+    for file in (DOCS / "data").iterdir():
+        shutil.copy(file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    failed, _ = doctest.testfile(str(path), module_relative=False, optionflags=FLAGS)
     assert failed == 0
 
 
