@@ -141,5 +141,5 @@ print(f"|covariance - I| {np.abs(np.cov(Z.T) - np.eye(k)).max():.1e}")
 # Inside a solver
 # ---------------
 # The solvers of this package precondition by themselves, without changing the objective: see
-# :ref:`sphx_glr_gallery_generated_plot_whitening.py`. Whiten the data where the whitened coefficients are what should be
-# penalised, or for methods that do not precondition.
+# :ref:`sphx_glr_gallery_generated_plot_whitening.py`. Whiten the data where the whitened coefficients are what should
+# be penalised, or for methods that do not precondition.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import csv
 import doctest
+import importlib
 import importlib.util
 import io
 import re
@@ -121,13 +123,13 @@ def test_every_page_is_reached_from_the_index():
     assert [name for name in names if not re.search(rf"^    {name}$", index, re.MULTILINE)] == []
 
 
-def test_every_public_name_is_in_the_list():
+@pytest.mark.parametrize("room", ["", "losses", "penalties", "readers", "persistence", "report"])
+def test_every_public_name_is_in_the_list(room):
     text = (DOCS / "api.rst").read_text(encoding="utf-8")
-    rooms = {"exceptions", "losses", "penalties", "__version__"}
-    names = [name for name in steepest.__all__ if name not in rooms]
-    names += [name for name in steepest.losses.__all__ if name.istitle() or (name[0].isupper() and not name.isupper())]
-    names += steepest.penalties.__all__
-    assert [name for name in names if name != "Finding" and not re.search(rf"\b{name}\b", text)] == []
+    module = importlib.import_module(f"steepest.{room}".rstrip("."))
+    names = [name for name in module.__all__ if name != "__version__"]
+    assert names
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_every_name_in_the_list_exists():
@@ -161,6 +163,35 @@ def test_every_status_and_kind_is_explained():
     assert [str(word) for word in words if f"``{word}``" not in text] == []
 
 
+# ---------------------------------------------------------------------------------------- doctests are run
+
+
+def test_every_example_of_the_package_is_collected():
+    """Modules whose doctests pytest would find: all that have some, in a folder that it is told to look into."""
+    import tomllib
+
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    assert "src" in settings["testpaths"]
+    assert "--doctest-modules" in settings["addopts"]
+    package = ROOT / "src" / "steepest"
+    finder, found, hidden = doctest.DocTestFinder(exclude_empty=True), 0, []
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        written = [
+            node for node in ast.walk(tree) if isinstance(node, kinds) and ">>> " in (ast.get_docstring(node) or "")
+        ]
+        if not written:
+            continue
+        name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+        tests = [test for test in finder.find(importlib.import_module(name)) if test.examples]
+        if len(tests) != len(written):
+            hidden.append(f"{name}: {len(written)} docstrings with examples, of which doctest finds {len(tests)}")
+        found += len(tests)
+    assert hidden == []
+    assert found > 100
+
+
 # ------------------------------------------------------------------------------------- tables made by asking
 
 
@@ -176,3 +207,29 @@ def test_the_tables_of_solvers_are_made(monkeypatch):
     chosen, _ = table.AutomaticChoice.rows(object.__new__(table.AutomaticChoice))
     assert {row[3].strip("`") for row in chosen[1:]} <= set(SOLVERS)
     assert "sphinx" in sys.modules
+
+
+def test_the_tables_of_losses_penalties_and_commands_are_made(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(DOCS / "extensions"))
+    table = load(DOCS / "extensions" / "fact_tables.py")
+    losses, widths = table.LossTable.rows(None)
+    shown = {re.match(r":py:obj:`(\w+) ", row[0])[1]: row for row in losses[1:]}
+    known = {**steepest.losses.SCALAR_LOSSES, **steepest.losses.VECTOR_LOSSES}
+    assert set(shown) == {name for name, kind in known.items() if kind.__module__.startswith("steepest.")}
+    assert all(len(row) == len(widths.split()) for row in losses)
+    assert shown["hinge"][-2:] == ["kinks", "duality gap"]
+    assert shown["sigmoid"][4] == "no"
+    penalties, _ = table.PenaltyTable.rows(None)
+    assert [row[2:] for row in penalties[1:]] == [
+        ["no", "yes"],
+        ["yes", "not always"],
+        ["yes", "yes"],
+        ["no", "not always"],
+    ]
+    assert {"``--target``", "``--valid``", "``--json``"} <= {row[0] for row in table.options("fit")}
+    page = (DOCS / "command_line.rst").read_text(encoding="utf-8")
+    from steepest.cli import app
+
+    commands = [command.callback.__name__ for command in app.registered_commands]
+    assert [name for name in commands if f"``{name}``" not in page] == []

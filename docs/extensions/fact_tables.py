@@ -1,4 +1,4 @@
-"""The directives ``loss-table``, ``penalty-table`` and ``command-options``: made by asking losses, penalties, commands."""
+"""The directives ``loss-table``, ``penalty-table``, ``command-options``: made by asking losses, penalties, commands."""
 
 import math
 import re
