@@ -89,3 +89,16 @@ def test_commands_print_what_the_page_shows(path, tmp_path, monkeypatch):
 def test_the_pages_with_sessions_are_these():
     assert {path.stem for path in PAGES} >= {"command_line", "index", "quickstart"}
     assert sum(command.startswith("steepest fit") for path in PAGES for command, _ in sessions(path)) >= 5
+
+
+def test_commands_of_the_readme_run(tmp_path, monkeypatch):
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (steepest .*)$", text, re.MULTILINE)
+    assert len(commands) >= 2
+    shutil.copytree(DOCS / "data", tmp_path / "docs" / "data")
+    monkeypatch.chdir(tmp_path)
+    codes: list[int] = []
+    for command in commands:
+        printed = run(command, codes)
+        assert codes[-1] == 0, f"$ {command}\n{printed}"
+    assert {"rent.skops", "rent.html", "predicted.csv"} <= {path.name for path in tmp_path.iterdir()}
