@@ -29,7 +29,7 @@ import numpy as np
 
 from steepest.certify.curvature import flops, hessian
 from steepest.certify.gap import fenchel_sum, penalty_gap, products, remainder, rounding
-from steepest.problems.lanczos import extreme_pair
+from steepest.problems.lanczos import Pair, extreme_pair
 from steepest.protocols import Evaluation, FloatArray
 
 _EPS = 2.0**-52
@@ -311,22 +311,14 @@ def _lanczos(problem: Any, at: Evaluation) -> tuple[float, float]:
     return curvatures_by_lanczos(problem, at)[:2]
 
 
-def curvatures_by_lanczos(problem: Any, at: Evaluation) -> tuple[float, float, FloatArray | None]:
+def curvatures_by_lanczos(problem: Any, at: Evaluation) -> tuple[float, float, FloatArray]:
     """Smallest curvature, largest absolute one and a direction of the smallest; nan where it does not settle."""
 
-    def extreme(which: str, tol: float) -> tuple[float, FloatArray | None]:
-        operator = LinearOperator((problem.size, problem.size), matvec=lambda v: problem.hvp(at, np.ravel(v)))
-        start = np.random.default_rng(0).standard_normal(problem.size)
-        try:
-            values, vectors = eigsh(operator, k=1, which=which, v0=start, tol=tol, maxiter=15)
-        except ArpackNoConvergence as stopped:
-            values, vectors = stopped.eigenvalues, stopped.eigenvectors
-        except ArpackError:
-            return math.nan, None
-        return (float(values[0]), vectors[:, 0]) if len(values) else (math.nan, None)
+    def extreme(which: Literal["LM", "SA"], tol: float) -> Pair:
+        return extreme_pair(lambda v: problem.hvp(at, v), problem.size, which, tol=tol, restarts=15)
 
-    largest = extreme("LM", 1e-2)[0]
+    largest = extreme("LM", 1e-2).value
     if not math.isfinite(largest):
-        return math.nan, math.nan, None
-    smallest, vector = extreme("SA", 1e-4)
-    return smallest, abs(largest), vector
+        return math.nan, math.nan, np.zeros(problem.size)
+    smallest, direction = extreme("SA", 1e-4)
+    return smallest, abs(largest), direction
