@@ -6,7 +6,8 @@ of ordinary size lose nothing that a tolerance would notice.  A column of size 1
 some tenths only, which an l1 penalty of 1 does not forgive.
 
 The sizes of the columns come from a sample of the rows, O(d), and from all of them, half a pass once a source, where
-the sample says that it matters.  Source: Higham, Accuracy and Stability of Numerical Algorithms (2002), section 4.2.
+the sample says that it matters.  Such columns are summed again in extended precision; the slopes are exact as they
+are, as a dual point.  Source: Higham, Accuracy and Stability of Numerical Algorithms (2002), section 4.2.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from steepest.data.dense import column_moments
-from steepest.protocols import Evaluation, FloatArray
+from steepest.protocols import AnyArray, Evaluation, FloatArray
 
 _EPS = 2.0**-52
 _ROWS = 64  # of a sample
 _ENTRIES = 4096  # of a sample of sparse rows
-_HARMLESS = 1e-9  # of an l1 penalty: what a sample may decide
+_HARMLESS = 1e-9  # of an l1 penalty: what an entry may be off
+_MOST = 1 << 28  # products in extended precision
+_BLOCK = 1 << 18  # numbers of X taken at a time for them
 _SIZES: WeakKeyDictionary[Any, tuple[FloatArray, FloatArray]] = WeakKeyDictionary()
 
 
@@ -67,19 +70,47 @@ def _errors(problem: Any, sizes: FloatArray, u: FloatArray) -> FloatArray:
     return errors
 
 
-def correlation_errors(problem: Any, u: FloatArray, value: float) -> FloatArray:
-    """An estimate of the rounding in each entry of ``X^T p u``, flat: O(n k + d k), rarely half a pass.
+def correlation_errors(problem: Any, u: FloatArray, c: FloatArray, value: float) -> tuple[FloatArray, FloatArray]:
+    """``(c, errors)``: ``X^T p u``, flat, and an estimate of the rounding in each entry.
 
-    Where m rows are summed one after the other, ``(2 + sqrt(m) / 4) eps sqrt(sum p x_j^2) sqrt(sum p u^2)``.
-    ``value`` is the objective, beside which an l2 penalty sees such errors.
+    Where m rows are summed one after the other, ``(2 + sqrt(m) / 4) eps sqrt(sum p x_j^2) sqrt(sum p u^2)``.  Entries
+    for which that is too much are summed again in extended precision, where the machine has it.  ``value`` is the
+    objective, beside which an l2 penalty sees errors.
+
+    Cost: O(n k + d k); where a column is huge a pass, slow, over such columns.
     """
     l1, l2 = problem.traits.l1, problem.traits.l2
+    if not (l1 > 0.0 or l2 > 0.0):
+        return c, np.zeros(len(c))
+    # what an entry may be off: of an l1 penalty, or such that all of them are rounding of the objective
+    allowed = _HARMLESS * l1 if l1 > 0.0 else math.sqrt(2.0 * l2 * _EPS * abs(value) / max(1, len(c)))
     errors = _errors(problem, _sampled_sizes(problem), u)
-    if l1 > 0.0:
-        harmless = float(errors.max(initial=0.0)) <= _HARMLESS * l1
-    else:
-        harmless = l2 > 0.0 and float(errors @ errors) <= 2.0 * l2 * _EPS * abs(value)
-    return errors if harmless else _errors(problem, column_sizes(problem), u)
+    if float(errors.max(initial=0.0)) <= allowed:
+        return c, errors
+    errors = _errors(problem, column_sizes(problem), u)
+    n, k = len(u), problem.layout.n_outputs
+    columns = np.flatnonzero((errors > allowed).reshape(-1, k).any(axis=1) & np.isfinite(errors.reshape(-1, k)[:, 0]))
+    fine = float(np.finfo(np.longdouble).eps) / _EPS
+    if not len(columns) or fine > 2.0**-10 or n * len(columns) * k > _MOST:
+        return c, errors
+    c, errors = c.reshape(-1, k).copy(), errors.reshape(-1, k)
+    c[columns] = _extended(problem, u.reshape(n, k), columns)
+    # blocks and their sum, and the last rounding to float64
+    errors[columns] = 16.0 * fine * errors[columns] + _EPS * np.abs(c[columns])
+    return c.ravel(), errors.ravel()
+
+
+def _extended(problem: Any, u: FloatArray, columns: AnyArray) -> FloatArray:
+    """``X^T p u`` of some columns, (columns, k), in the widest floating point that NumPy has."""
+    source = problem.source
+    total = np.zeros((len(columns), u.shape[1]), dtype=np.longdouble)
+    step = max(1, _BLOCK // len(columns))
+    for low in range(0, len(u), step):
+        rows = slice(low, low + step)
+        X = source.X[rows][:, columns] if source.kind == "dense" else source.matrix[rows][:, columns].toarray()
+        slopes = problem.p[rows, None].astype(np.longdouble) * u[rows]
+        total += X.T.astype(np.longdouble) @ slopes
+    return total.astype(np.float64)
 
 
 def culprit(problem: Any, at: Evaluation, tol: float) -> Culprit | None:

@@ -121,7 +121,7 @@ def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
     l1, l2, m = problem.traits.l1, problem.traits.l2, problem.layout.n_weights
     w, tail = at.w[:m], at.w[m:]
     error = rounding(problem, at)
-    errors = correlation_errors(problem, point.slopes, at.value)
+    c, errors = correlation_errors(problem, point.slopes, c, at.value)
     reach = 2.0 * point.imbalance * (float(np.abs(tail + point.shift).max(initial=0.0)) + 1.0) if len(tail) else 0.0
     best = Gap(math.inf, point.slopes, 0.0, False)
     for s in scales_for(c, l1, l2, errors):
