@@ -268,3 +268,42 @@ def test_fits_leave_nothing_behind(class_data: Any) -> None:
     finally:
         gc.enable()
     assert threading.active_count() == threads
+
+
+def test_a_fit_that_fails_leaves_the_last_one() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+    for model in (
+        steepest.LogisticRegression(warm_start=True),
+        steepest.Ridge(),
+        steepest.RidgeCV(),
+        steepest.LassoCV(cv=2, alphas=3),
+        steepest.LogisticRegressionCV(cv=2, Cs=2),
+    ):
+        before = dict(vars(model))
+        with pytest.raises(ValueError, match="sample_weight"):
+            model.fit(X[:, :2], y, sample_weight=-np.ones(40))
+        assert vars(model) == before
+        expected = model.fit(X, y).predict(X)
+        with pytest.raises(ValueError, match="sample_weight"):
+            model.fit(X[:, :2], y, sample_weight=-np.ones(40))
+        np.testing.assert_array_equal(model.predict(X), expected)
+
+
+def test_an_observer_that_fails_leaves_the_last_fit() -> None:
+    from steepest.record.observers import active, observe
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+    model = steepest.LogisticRegression(n_jobs=2).fit(X, y)
+    coef, record = model.coef_, model.fit_record_
+
+    def failing(row: object, w: object) -> None:
+        raise RuntimeError("no disk")
+
+    with pytest.raises(RuntimeError, match="no disk"), observe(failing):
+        model.set_params(C=1e-3).fit(X, y)
+    assert model.coef_ is coef
+    assert model.fit_record_ is record
+    assert not active()
+    assert not np.array_equal(model.fit(X, y).coef_, coef)

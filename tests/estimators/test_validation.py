@@ -306,6 +306,23 @@ def test_errors_name_the_argument() -> None:
             steepest.LogisticRegression(**parameters).fit(X, y)
 
 
+@pytest.mark.parametrize("model", [steepest.LogisticRegression(), steepest.Ridge()])
+def test_errors_of_scikit_learn_name_the_argument(model: Any) -> None:
+    pd = pytest.importorskip("pandas")
+    X, y = classes(40, d=3)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    words = frame.assign(a=["u"] * len(X))
+    for X_val in (X[:, 0], X[:0], X.astype(object) + 1j, words, frame.rename(columns={"a": "q"}), "text"):
+        with pytest.raises(DataError, match="X_val"):
+            model.fit(frame, y, X_val=X_val, y_val=y)
+    for y_val in (3, csr_array(y[:, None]), [[1, 2]] * len(X), y[:-1], [None] * len(X), np.full(len(X), np.nan)):
+        with pytest.raises(DataError, match="y_val"):
+            model.fit(X, y, X_val=X, y_val=y_val)
+    for start in ({"coef_init": "a"}, {"coef_init": [[1, 2], [3]]}, {"intercept_init": "a"}):
+        with pytest.raises(DataError, match="coef_init, intercept_init: expected numbers"):
+            model.fit(X, y, **start)
+
+
 def test_columns_must_have_the_same_names() -> None:
     pd = pytest.importorskip("pandas")
     X, y = numbers(40, d=3)

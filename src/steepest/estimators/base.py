@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -113,6 +114,18 @@ def _brief(value: Any) -> Any:
     """A parameter as the record keeps it: a large array by its shape."""
     size = np.size(value) if hasattr(value, "shape") else 0
     return f"array of shape {np.shape(value)}" if size > 100 else value
+
+
+@contextmanager
+def untouched_by_errors(model: Any) -> Iterator[None]:
+    """A fit that fails leaves a model as it was: the one before still predicts, and none looks fitted by half."""
+    before = dict(model.__dict__)
+    try:
+        yield
+    except BaseException:
+        model.__dict__.clear()
+        model.__dict__.update(before)
+        raise
 
 
 class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
@@ -235,10 +248,16 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         coef_init, intercept_init : array-like, optional
             Where to begin, of the shapes of ``coef_`` and ``intercept_``.  A start at the optimum returns at once.
         """
+        with untouched_by_errors(self):
+            self._fit(Rows(X, y, sample_weight), Rows(X_val, y_val, sample_weight_val), coef_init, intercept_init)
+        self._conclude()
+        return self
+
+    def _fit(self, rows: Rows, watched: Rows, coef_init: Any, intercept_init: Any) -> None:
         began = time.perf_counter()
         self._check_parameters()
         control = self._control()
-        train, held = resolve(self, Rows(X, y, sample_weight), Rows(X_val, y_val, sample_weight_val), control.notes)
+        train, held = resolve(self, rows, watched, control.notes)
         data = self._encode(*train)
         jobs = self._problems(data)
         if held is not None:
@@ -249,11 +268,9 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         def work() -> Solution:
             return self._run(data.X, jobs, control, began, weights.total, weights.raw is not None)
 
-        solution = under_callbacks(self, X, y, sample_weight, jobs, data, work)
+        solution = under_callbacks(self, *rows, jobs, data, work)
         self._duals = solution.duals if getattr(self, "warm_start", False) else None
         self._finish(solution, data, jobs, control.fit_intercept)
-        self._conclude()
-        return self
 
     def _encode(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """Validated rows, targets as jobs take them, and ``weights``."""
@@ -312,10 +329,15 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
     def _given(self, coef: Any, intercept: Any, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
         """``coef_init`` and ``intercept_init``, zero where one is left out."""
         coef = coef.toarray() if sp.issparse(coef) else coef
-        W = np.zeros(shape) if coef is None else np.atleast_2d(np.asarray(coef, dtype=np.float64))
+        try:
+            W = np.zeros(shape) if coef is None else np.atleast_2d(np.asarray(coef, dtype=np.float64))
+            b = np.zeros(shape[0]) if intercept is None else np.asarray(intercept, dtype=np.float64).ravel()
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"coef_init, intercept_init: expected numbers: {error} Pass coef_ and intercept_."
+            ) from error
         if W.shape != shape:
             raise DataError(f"coef_init: expected shape {shape}, got {np.shape(coef)}. Pass that of coef_.")
-        b = np.zeros(shape[0]) if intercept is None else np.asarray(intercept, dtype=np.float64).ravel()
         if b.shape not in ((shape[0],), (1,)):
             raise DataError(
                 f"intercept_init: expected shape {shape[:1]}, got {np.shape(intercept)}. Pass that of intercept_."

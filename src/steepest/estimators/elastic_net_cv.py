@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.model_selection import check_cv
 
-from steepest.estimators.base import scores
+from steepest.estimators.base import scores, untouched_by_errors
 from steepest.estimators.cv_common import (
     CV_RULES,
     GRID,
@@ -170,39 +170,40 @@ class ElasticNetCV(LinearRegressionBase):
         **params
             For the splitter, with scikit-learn's metadata routing.
         """
-        began = time.perf_counter()
-        self._check_parameters()
-        data = self._encode(X, y, sample_weight)
-        splits, _ = routed(self, params, sample_weight, scored=False)
-        control = self._control()
-        ratios = self._ratios()
-        y = data.Y[0]
-        folds = list(check_cv(self.cv).split(data.X, y, **splits))
-        with runner(data.X, control) as whole:
-            job = Job(y, data.weights.p, get_loss("squared"), NoPenalty())
-            alphas = self._grids(whole.problem(job), ratios)
-            errors, certificates = self._errors(data, folds, ratios, alphas)
-            mean = errors.mean(axis=1)  # (ratios, strengths)
-            ratio, best = np.unravel_index(int(np.argmin(mean)), mean.shape)
-            self.alpha_ = float(alphas[ratio][best])
-            share = float(ratios[ratio])
-            job.penalty = mixed(self.alpha_, share)
-            solving = time.perf_counter()
-            points = whole.path(job, [job.penalty])
-            spent = time.perf_counter() - solving
-            seconds = {"solve": spent, "certify": 0.0, "compile": 0.0, "validate": 0.0}
-            solution = solution_of(whole, [job], points, seconds | {"total": time.perf_counter() - began})
-        self._record(solution, [job], control, data.weights.total, data.weights.raw is not None)
-        self._keep(solution, data, control.fit_intercept)
-        if hasattr(self, "l1_ratio"):
-            self.l1_ratio_ = share
-        one_grid = len(ratios) == 1 or not isinstance(self.alphas, numbers.Integral)
-        self.alphas_ = alphas[0] if one_grid else alphas
-        self.mse_path_ = np.squeeze(np.moveaxis(errors, 2, 1))
-        self.certificates_ = np.moveaxis(certificates, 2, 1).reshape(self.mse_path_.shape)
-        certificate = self.certificate_
-        self.dual_gap_ = certificate.value if certificate.bounds == "suboptimality" else float("nan")
-        self.n_iter_ = max(1, solution.iterations[0])
+        with untouched_by_errors(self):
+            began = time.perf_counter()
+            self._check_parameters()
+            data = self._encode(X, y, sample_weight)
+            splits, _ = routed(self, params, sample_weight, scored=False)
+            control = self._control()
+            ratios = self._ratios()
+            y = data.Y[0]
+            folds = list(check_cv(self.cv).split(data.X, y, **splits))
+            with runner(data.X, control) as whole:
+                job = Job(y, data.weights.p, get_loss("squared"), NoPenalty())
+                alphas = self._grids(whole.problem(job), ratios)
+                errors, certificates = self._errors(data, folds, ratios, alphas)
+                mean = errors.mean(axis=1)  # (ratios, strengths)
+                ratio, best = np.unravel_index(int(np.argmin(mean)), mean.shape)
+                self.alpha_ = float(alphas[ratio][best])
+                share = float(ratios[ratio])
+                job.penalty = mixed(self.alpha_, share)
+                solving = time.perf_counter()
+                points = whole.path(job, [job.penalty])
+                spent = time.perf_counter() - solving
+                seconds = {"solve": spent, "certify": 0.0, "compile": 0.0, "validate": 0.0}
+                solution = solution_of(whole, [job], points, seconds | {"total": time.perf_counter() - began})
+            self._record(solution, [job], control, data.weights.total, data.weights.raw is not None)
+            self._keep(solution, data, control.fit_intercept)
+            if hasattr(self, "l1_ratio"):
+                self.l1_ratio_ = share
+            one_grid = len(ratios) == 1 or not isinstance(self.alphas, numbers.Integral)
+            self.alphas_ = alphas[0] if one_grid else alphas
+            self.mse_path_ = np.squeeze(np.moveaxis(errors, 2, 1))
+            self.certificates_ = np.moveaxis(certificates, 2, 1).reshape(self.mse_path_.shape)
+            certificate = self.certificate_
+            self.dual_gap_ = certificate.value if certificate.bounds == "suboptimality" else float("nan")
+            self.n_iter_ = max(1, solution.iterations[0])
         conclude(self, self.certificates_)
         return self
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import get_scorer, make_scorer
 from sklearn.model_selection import check_cv
 
-from steepest.estimators.base import scores
+from steepest.estimators.base import scores, untouched_by_errors
 from steepest.estimators.classification import LinearClassification
 from steepest.estimators.cv_common import (
     CV_RULES,
@@ -180,64 +180,65 @@ class LogisticRegressionCV(LogisticRegression):
         **params
             For splitter and scorer, with scikit-learn's metadata routing.
         """
-        began = time.perf_counter()
-        self._check_parameters()
-        Cs, ratios = self._grid()
-        X, labels, weights = LinearClassification._encode(self, X, y, sample_weight)
-        splits, score_params = routed(self, params, sample_weight, scored=True)
-        y = labels.classes[labels.codes]
-        folds = list(check_cv(self.cv, y, classifier=True).split(X, y, **splits))
-        k, d = len(labels.classes), X.shape[1]
-        outputs = 1 if k == 2 else k
-        control = self._control()
-        shape = (len(folds), len(ratios), len(Cs))
-        values, certificates = np.full(shape, -np.inf), collect(shape)
-        dof = d + int(control.fit_intercept)
-        paths_ = np.zeros((*shape, outputs, dof))
-        iterations = np.zeros(shape, dtype=np.int32)
-        points: list[list[list[Point]]] = []
-        for f, (train, test) in enumerate(folds):
-            score = self._scorer_for(X[test], y[test], labels.classes, _rows(score_params, test, len(y)))
-            job, total = self._job(labels, weights, train)
-            points.append([])
-            with runner(X[train], control) as runs:
-                for r, ratio in enumerate(ratios):
-                    found = self._points(runs, job, Cs, ratio, total)
-                    coef, intercept = coefficients(found, d, outputs, control.fit_intercept)
-                    values[f, r] = score(coef, intercept)
-                    paths_[f, r, :, :, :d] = coef
-                    if control.fit_intercept:
-                        paths_[f, r, :, :, d] = intercept
-                    certificates[f, r] = [point.certificate for point in found]
-                    iterations[f, r] = [max(1, point.iterations) for point in found]
-                    points[f].append(found)
-        self.classes_ = labels.classes
-        self.Cs_, self.l1_ratios_, self.certificates_ = Cs, ratios, certificates
-        job, total = self._job(labels, weights, None)
-        with runner(X, control) as whole:
-            if self.refit:
-                c, r = _best(values.sum(axis=0))
-                C, share, jobs = float(Cs[c]), float(ratios[r]), [job]
-                job.start = _flat(paths_[:, r, c].mean(axis=0), d, control.fit_intercept)
-                job.penalty = mixed(1.0 / (C * total), share)
-                chosen = whole.path(job, [job.penalty], job.start)
-            else:
-                best = [_best(own) for own in values]
-                C, share = float(np.mean([Cs[c] for c, _ in best])), float(np.mean([ratios[r] for _, r in best]))
-                chosen = [own[r][c] for own, (c, r) in zip(points, best, strict=True)]
-                penalty = mixed(1.0 / (C * total), share)
-                jobs = [Job(job.y, job.p, job.loss, penalty, job.n_outputs) for _ in chosen]
-                for f, one in enumerate(jobs):
-                    one.label = f"fold {f}"
-                whole.plan = {"name": self.solver, "why": "the mean of the folds' best points", "notes": []}
-            seconds = {"solve": time.perf_counter() - began, "certify": 0.0, "compile": 0.0, "validate": 0.0}
-            solution = solution_of(whole, jobs, chosen, seconds | {"total": time.perf_counter() - began})
-        self._record(solution, jobs[:1], control, weights.total, weights.raw is not None)
-        if not self.refit:
-            self._objective += f", the mean over {len(jobs)} folds"
-        coef, intercept = coefficients(chosen, d, outputs, control.fit_intercept)
-        self.coef_, self.intercept_ = coef.mean(axis=0), intercept.mean(axis=0)
-        self._publish(C, share, values, paths_, iterations, outputs)
+        with untouched_by_errors(self):
+            began = time.perf_counter()
+            self._check_parameters()
+            Cs, ratios = self._grid()
+            X, labels, weights = LinearClassification._encode(self, X, y, sample_weight)
+            splits, score_params = routed(self, params, sample_weight, scored=True)
+            y = labels.classes[labels.codes]
+            folds = list(check_cv(self.cv, y, classifier=True).split(X, y, **splits))
+            k, d = len(labels.classes), X.shape[1]
+            outputs = 1 if k == 2 else k
+            control = self._control()
+            shape = (len(folds), len(ratios), len(Cs))
+            values, certificates = np.full(shape, -np.inf), collect(shape)
+            dof = d + int(control.fit_intercept)
+            paths_ = np.zeros((*shape, outputs, dof))
+            iterations = np.zeros(shape, dtype=np.int32)
+            points: list[list[list[Point]]] = []
+            for f, (train, test) in enumerate(folds):
+                score = self._scorer_for(X[test], y[test], labels.classes, _rows(score_params, test, len(y)))
+                job, total = self._job(labels, weights, train)
+                points.append([])
+                with runner(X[train], control) as runs:
+                    for r, ratio in enumerate(ratios):
+                        found = self._points(runs, job, Cs, ratio, total)
+                        coef, intercept = coefficients(found, d, outputs, control.fit_intercept)
+                        values[f, r] = score(coef, intercept)
+                        paths_[f, r, :, :, :d] = coef
+                        if control.fit_intercept:
+                            paths_[f, r, :, :, d] = intercept
+                        certificates[f, r] = [point.certificate for point in found]
+                        iterations[f, r] = [max(1, point.iterations) for point in found]
+                        points[f].append(found)
+            self.classes_ = labels.classes
+            self.Cs_, self.l1_ratios_, self.certificates_ = Cs, ratios, certificates
+            job, total = self._job(labels, weights, None)
+            with runner(X, control) as whole:
+                if self.refit:
+                    c, r = _best(values.sum(axis=0))
+                    C, share, jobs = float(Cs[c]), float(ratios[r]), [job]
+                    job.start = _flat(paths_[:, r, c].mean(axis=0), d, control.fit_intercept)
+                    job.penalty = mixed(1.0 / (C * total), share)
+                    chosen = whole.path(job, [job.penalty], job.start)
+                else:
+                    best = [_best(own) for own in values]
+                    C, share = float(np.mean([Cs[c] for c, _ in best])), float(np.mean([ratios[r] for _, r in best]))
+                    chosen = [own[r][c] for own, (c, r) in zip(points, best, strict=True)]
+                    penalty = mixed(1.0 / (C * total), share)
+                    jobs = [Job(job.y, job.p, job.loss, penalty, job.n_outputs) for _ in chosen]
+                    for f, one in enumerate(jobs):
+                        one.label = f"fold {f}"
+                    whole.plan = {"name": self.solver, "why": "the mean of the folds' best points", "notes": []}
+                seconds = {"solve": time.perf_counter() - began, "certify": 0.0, "compile": 0.0, "validate": 0.0}
+                solution = solution_of(whole, jobs, chosen, seconds | {"total": time.perf_counter() - began})
+            self._record(solution, jobs[:1], control, weights.total, weights.raw is not None)
+            if not self.refit:
+                self._objective += f", the mean over {len(jobs)} folds"
+            coef, intercept = coefficients(chosen, d, outputs, control.fit_intercept)
+            self.coef_, self.intercept_ = coef.mean(axis=0), intercept.mean(axis=0)
+            self._publish(C, share, values, paths_, iterations, outputs)
         conclude(self, certificates)
         return self
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 
+from steepest.estimators.base import untouched_by_errors
 from steepest.estimators.cv_common import (
     CV_RULES,
     SCORING,
@@ -153,39 +154,40 @@ class RidgeCV(LinearRegressionBase):
         **params
             For splitter and scorer, with scikit-learn's metadata routing.
         """
-        began = time.perf_counter()
-        self._check_parameters()
-        if self.cv is not None and (self.store_cv_results or self.alpha_per_target):
-            name = "store_cv_results" if self.store_cv_results else "alpha_per_target"
-            raise InvalidParameterError(f"cv!=None and {name}=True are incompatible. Leave cv at None.")
-        alphas = np.atleast_1d(np.asarray(self.alphas))
-        alphas = check_strengths(alphas, "alphas", type(self).__name__, zero=self.cv is not None)
-        data = self._encode(X, y, sample_weight)
-        splits, score_params = routed(self, params, sample_weight, scored=True)
-        control = self._control()
-        weights = data.weights
-        jobs = [Job(t, weights.p, get_loss("squared"), NoPenalty()) for t in data.Y]
-        for t, job in enumerate(jobs):
-            job.label = f"target {t}" if len(jobs) > 1 else ""
-        with runner(data.X, control) as whole:
-            if self.cv is None:
-                chosen = self._leave_one_out(whole, jobs, alphas, data, score_params)
-                each = [self._points(whole, job, alphas, weights.total) for job in jobs]
-                points = [own[index] for own, index in zip(each, chosen, strict=True)]
-                self.certificates_ = self._shaped([[point.certificate for point in own] for own in each], data.many)
-            else:
-                index = self._folds(data, alphas, splits)
-                chosen = [index] * len(jobs)
-                points = [self._points(whole, job, alphas[index : index + 1], weights.total)[0] for job in jobs]
-            seconds = {"solve": time.perf_counter() - began, "certify": 0.0, "compile": 0.0, "validate": 0.0}
-            solution = solution_of(whole, jobs, points, seconds | {"total": time.perf_counter() - began})
-        for job, index in zip(jobs, chosen, strict=True):
-            job.penalty = mixed(float(alphas[index]) / weights.total, 0.0)
-        own_alphas = self.alpha_per_target and len(jobs) > 1
-        self.alpha_ = alphas[chosen] if own_alphas else float(alphas[chosen[0]])
-        self._record(solution, jobs, control, weights.total, weights.raw is not None)
-        self._keep(solution, data, control.fit_intercept)
-        self.n_iter_ = solution.iterations if data.many else solution.iterations[0]
+        with untouched_by_errors(self):
+            began = time.perf_counter()
+            self._check_parameters()
+            if self.cv is not None and (self.store_cv_results or self.alpha_per_target):
+                name = "store_cv_results" if self.store_cv_results else "alpha_per_target"
+                raise InvalidParameterError(f"cv!=None and {name}=True are incompatible. Leave cv at None.")
+            alphas = np.atleast_1d(np.asarray(self.alphas))
+            alphas = check_strengths(alphas, "alphas", type(self).__name__, zero=self.cv is not None)
+            data = self._encode(X, y, sample_weight)
+            splits, score_params = routed(self, params, sample_weight, scored=True)
+            control = self._control()
+            weights = data.weights
+            jobs = [Job(t, weights.p, get_loss("squared"), NoPenalty()) for t in data.Y]
+            for t, job in enumerate(jobs):
+                job.label = f"target {t}" if len(jobs) > 1 else ""
+            with runner(data.X, control) as whole:
+                if self.cv is None:
+                    chosen = self._leave_one_out(whole, jobs, alphas, data, score_params)
+                    each = [self._points(whole, job, alphas, weights.total) for job in jobs]
+                    points = [own[index] for own, index in zip(each, chosen, strict=True)]
+                    self.certificates_ = self._shaped([[point.certificate for point in own] for own in each], data.many)
+                else:
+                    index = self._folds(data, alphas, splits)
+                    chosen = [index] * len(jobs)
+                    points = [self._points(whole, job, alphas[index : index + 1], weights.total)[0] for job in jobs]
+                seconds = {"solve": time.perf_counter() - began, "certify": 0.0, "compile": 0.0, "validate": 0.0}
+                solution = solution_of(whole, jobs, points, seconds | {"total": time.perf_counter() - began})
+            for job, index in zip(jobs, chosen, strict=True):
+                job.penalty = mixed(float(alphas[index]) / weights.total, 0.0)
+            own_alphas = self.alpha_per_target and len(jobs) > 1
+            self.alpha_ = alphas[chosen] if own_alphas else float(alphas[chosen[0]])
+            self._record(solution, jobs, control, weights.total, weights.raw is not None)
+            self._keep(solution, data, control.fit_intercept)
+            self.n_iter_ = solution.iterations if data.many else solution.iterations[0]
         conclude(self, self.certificates_)
         return self
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_array, validate_data
 
@@ -96,18 +98,25 @@ def check_rows(model: Any, held: Rows) -> tuple[Any, AnyArray, FloatArray | None
 
     The model knows the number and the names of its features already.
     """
-    X = check_array(
-        held.X, accept_sparse="csr", accept_large_sparse=True, dtype=FLOATS, input_name="X_val", estimator=model
-    )
+    with _named("X_val"):
+        X = check_array(
+            held.X, accept_sparse="csr", accept_large_sparse=True, dtype=FLOATS, input_name="X_val", estimator=model
+        )
     if X.shape[1] != model.n_features_in_:
         raise DataError(
             f"X_val: has {X.shape[1]} features, but X has {model.n_features_in_}. Pass the same columns in both."
         )
-    validate_data(model, held.X, reset=False, skip_check_array=True)  # names of columns
+    with _named("X_val"):
+        validate_data(model, held.X, reset=False, skip_check_array=True)  # names of columns
+    if issparse(held.y):
+        raise DataError("y_val: expected an array, got a sparse matrix. Use y_val.toarray().")
     if is_classifier(model):
         y = np.asarray(held.y)
+        if not y.ndim:
+            raise DataError(f"y_val: expected one label a row of X_val, got {held.y!r}. Pass a list or an array.")
     else:
-        y = check_array(held.y, ensure_2d=False, dtype=np.float64, input_name="y_val")
+        with _named("y_val"):
+            y = check_array(held.y, ensure_2d=False, dtype=np.float64, input_name="y_val")
     if len(y) != X.shape[0]:
         raise DataError(f"y_val: has {len(y)} entries, but X_val has {X.shape[0]} rows. Pass one target a row.")
     try:
@@ -117,15 +126,26 @@ def check_rows(model: Any, held: Rows) -> tuple[Any, AnyArray, FloatArray | None
     return X, y, weights
 
 
+@contextmanager
+def _named(argument: str) -> Iterator[None]:
+    """scikit-learn's checks name X and y, which these rows are not."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        said = str(error)
+        raise DataError(said if argument in said else f"{argument}: {said}") from error
+
+
 def codes_of(y: AnyArray, classes: AnyArray) -> AnyArray:
     """Class indices of validation labels; a label that training has not seen is an error."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
         raise DataError(f"y_val: expected labels of shape (n,), got shape {y.shape}. Flatten it.")
-    seen = np.isin(y, classes)
+    known = set(classes.tolist())
+    seen = np.isin(y, classes) if y.dtype != object else np.array([label in known for label in y.tolist()], dtype=bool)
     if not seen.all():
-        new = np.unique(y[~seen])[:5].tolist()
+        new = list(dict.fromkeys(y[~seen].tolist()))[:5]
         raise DataError(
             f"y_val: {new} {'is' if len(new) == 1 else 'are'} not among the classes of y, {classes.tolist()[:20]}. "
             "Leave those validation rows out, or let training rows have the class."
