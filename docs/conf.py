@@ -33,7 +33,10 @@ default_role = "py:obj"
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"steepest {release}"
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_nav_level": 2}
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
+html_sidebars = {"architecture": []}  # a page without siblings
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
