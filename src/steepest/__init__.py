@@ -17,6 +17,10 @@ if _TYPE_CHECKING:
     from steepest import exceptions as exceptions
     from steepest import losses as losses
     from steepest import penalties as penalties
+    from steepest.analysis import check_convexity as check_convexity
+    from steepest.analysis import check_gradient as check_gradient
+    from steepest.analysis import classify_point as classify_point
+    from steepest.analysis import estimate_smoothness as estimate_smoothness
     from steepest.estimators import ElasticNet as ElasticNet
     from steepest.estimators import ElasticNetCV as ElasticNetCV
     from steepest.estimators import Lasso as Lasso
@@ -46,6 +50,7 @@ if _TYPE_CHECKING:
     from steepest.record.observers import observe as observe
     from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
     from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
+    from steepest.report.display_landscape import LandscapeDisplay as LandscapeDisplay
     from steepest.report.display_path import RegularizationPathDisplay as RegularizationPathDisplay
     from steepest.report.html import write_report as write_report
     from steepest.transforms.encoding import TableEncoder as TableEncoder
@@ -61,6 +66,7 @@ _HOMES = {
     "ConvergenceDisplay": "steepest.report.display_convergence",
     "ElasticNet": "steepest.estimators",
     "ElasticNetCV": "steepest.estimators",
+    "LandscapeDisplay": "steepest.report.display_landscape",
     "Lasso": "steepest.estimators",
     "LassoCV": "steepest.estimators",
     "LinearClassifier": "steepest.estimators",
@@ -78,10 +84,14 @@ _HOMES = {
     "TensorBoard": "steepest.record.adapters.tensorboard",
     "TableEncoder": "steepest.transforms.encoding",
     "Whitener": "steepest.transforms.whitener",
+    "check_convexity": "steepest.analysis",
+    "check_gradient": "steepest.analysis",
     "check_loss": "steepest.losses.checks",
+    "classify_point": "steepest.analysis",
     "collect_certificates": "steepest.estimators.collecting",
     "cross_entropy": "steepest.losses.divergences",
     "entropy": "steepest.losses.divergences",
+    "estimate_smoothness": "steepest.analysis",
     "exceptions": "steepest.exceptions",
     "get_loss": "steepest.losses.registry",
     "kl_divergence": "steepest.losses.divergences",
