@@ -14,13 +14,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.jit import fast_dispatch
+from steepest.jit import dispatch, fast_dispatch
+from steepest.kernels.prefetch import prefetch
 
 
 class DenseRows(NamedTuple):
     """C-contiguous rows, ``X[i, j]``."""
 
     X: Any
+
+    def span(self, i):
+        return np.uint64(0), np.uint64(self.X.shape[1])
+
+    def column(self, i, e):
+        return e
+
+    def entry(self, i, e):
+        return self.X[i, e]
+
+    def announce(self, i):
+        pass
+
+    def fetch(self, i):
+        prefetch(self.X, i)
 
     def scores(self, w, b, start, stop, z):
         X = self.X
@@ -118,6 +134,21 @@ class SingleRows(NamedTuple):
 
     X: Any
 
+    def span(self, i):
+        return np.uint64(0), np.uint64(self.X.shape[1])
+
+    def column(self, i, e):
+        return e
+
+    def entry(self, i, e):
+        return self.X[i, e]
+
+    def announce(self, i):
+        pass
+
+    def fetch(self, i):
+        prefetch(self.X, i)
+
     def scores(self, w, b, start, stop, z):
         X = self.X
         d = X.shape[1]
@@ -178,6 +209,28 @@ class CSRRows(NamedTuple):
     data: Any
     indices: Any
     indptr: Any
+
+    def span(self, i):
+        return self.indptr[i], self.indptr[i + np.uint64(1)]
+
+    def column(self, i, e):
+        return self.indices[e]
+
+    def entry(self, i, e):
+        return self.data[e]
+
+    def announce(self, i):
+        prefetch(self.indptr, i)
+
+    def fetch(self, i):
+        first, end = self.indptr[i], self.indptr[i + np.uint64(1)]
+        for e in range(first, min(end, first + np.uint64(64)), np.uint64(8)):  # longer ones are foreseen
+            prefetch(self.data, e)
+        for e in range(first, min(end, first + np.uint64(64)), np.uint64(16)):
+            prefetch(self.indices, e)
+        if end > first:  # a row need not begin where a cache line does
+            prefetch(self.data, end - np.uint64(1))
+            prefetch(self.indices, end - np.uint64(1))
 
     def scores(self, w, b, start, stop, z):
         for i in range(start, stop):
@@ -271,3 +324,36 @@ def square_sums(self: Any, p: Any, start: Any, stop: Any, first: Any, second: An
 def square_norms(self: Any, start: Any, stop: Any, out: Any) -> Any:
     """out[i] = |x_i|**2."""
     return self.square_norms(start, stop, out)
+
+
+# ------------------------------------------------------------------------- one row, an entry at a time
+
+
+@dispatch
+def span(self: Any, i: Any) -> Any:
+    """The entries ``first, end`` of row i, unsigned; all columns of a dense row."""
+    return self.span(i)
+
+
+@dispatch
+def column(self: Any, i: Any, e: Any) -> Any:
+    """The column of entry e of row i."""
+    return self.column(i, e)
+
+
+@dispatch
+def entry(self: Any, i: Any, e: Any) -> Any:
+    """The value of entry e of row i."""
+    return self.entry(i, e)
+
+
+@dispatch
+def announce(self: Any, i: Any) -> Any:
+    """Ask the memory for the place of row i, some rows before `fetch`."""
+    return self.announce(i)
+
+
+@dispatch
+def fetch(self: Any, i: Any) -> Any:
+    """Ask the memory for the entries of row i."""
+    return self.fetch(i)
