@@ -40,5 +40,5 @@ def prefetch(array: Any, index: Any) -> None:
 
 
 @overload(prefetch, inline="always")
-def _compiled(array, index):  # type: ignore[no-untyped-def]
+def _compiled(array, index):
     return lambda array, index: _prefetch(array, index)
