@@ -36,7 +36,7 @@ html_title = f"steepest {release}"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_nav_level": 2}
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
-html_sidebars = {"architecture": []}  # a page without siblings
+html_sidebars = {"architecture": [], "gallery/index": []}  # pages without siblings
 
 autosummary_generate = True
 autodoc_member_order = "bysource"

@@ -4,9 +4,7 @@ import math
 import re
 from typing import Any
 
-from docutils import nodes
-from docutils.statemachine import StringList
-from solver_table import Table, list_table
+from solver_table import Table
 from sphinx.application import Sphinx
 
 from steepest.losses import SCALAR_LOSSES, VECTOR_LOSSES, get_loss, has
@@ -68,7 +66,7 @@ class LossTable(Table):
                     proof(loss),
                 ]
             )
-        return rows, "16 34 11 11 8 9 18"
+        return rows, "20 34 11 13 8 9 18"
 
 
 class PenaltyTable(Table):
@@ -119,12 +117,6 @@ class CommandOptions(Table):
 
     def rows(self) -> tuple[list[list[str]], str]:
         return [["option", "meaning"], *options(self.arguments[0])], "25 75"
-
-    def run(self) -> list[nodes.Node]:
-        rows, widths = self.rows()
-        node = nodes.container()
-        self.state.nested_parse(StringList(list_table(rows, widths), source="cli"), self.content_offset, node)
-        return node.children
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

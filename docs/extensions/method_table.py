@@ -9,7 +9,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-WIDTHS = "6 32 24 22 16"
+WIDTHS = "6 26 23 29 16"
 
 
 def page_link(page: str) -> str:
@@ -35,7 +35,7 @@ class MethodTable(SphinxDirective):
         table = [["id", "method", "call", "shown by", "page"]]
         for row in rows:
             calls = " ".join(f":py:obj:`~{name}`" for name in row["api"].split())
-            tests = " ".join(f"``{name}``" for name in row["test"].split())
+            tests = " ".join(f"``{name.rpartition('::')[2]}``" for name in row["test"].split())
             pages = " ".join(page_link(name) for name in row["page"].split())
             table.append([row["id"], row["method"], calls, tests, pages])
         lines = [".. list-table::", "    :header-rows: 1", f"    :widths: {WIDTHS}", ""]
