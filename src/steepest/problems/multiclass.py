@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from steepest.data.dense import ordered_sum
+from steepest.data.source import as_source
 from steepest.kernels import multiclass
 from steepest.problems.base import LinearBase, PenaltyRay
 from steepest.protocols import AnyArray, Evaluation, FloatArray
+
+GRAM_BYTES = 16 << 20  # rows that a Gram matrix is made of at a time
 
 
 class MulticlassProblem(LinearBase):
@@ -170,21 +173,42 @@ class MulticlassProblem(LinearBase):
             q += self.y
         return q
 
-    def class_hessian(self, at: Evaluation, c: int, rows: AnyArray) -> FloatArray:
-        """The block of the Hessian that belongs to class c, ``X^T p q_c (1 - q_c) X + l2``, from some rows.
-
-        (d [+ 1], d [+ 1]), scaled to the whole weight; cost: a Gram matrix of those rows.
-        """
-        q = at.slopes[rows, c]
-        q = q + (self.y[rows] == c if self.y.ndim == 1 else self.y[rows, c])
-        p = self.p[rows]
+    def class_curvatures(self, at: Evaluation, rows: AnyArray | None = None) -> FloatArray:
+        """``p q (1 - q)`` by class and row, (k, n), of all rows or of some, scaled to the whole weight."""
+        U, y, p = (at.slopes, self.y, self.p) if rows is None else (at.slopes[rows], self.y[rows], self.p[rows])
+        q = np.ascontiguousarray(U.T)
+        if y.ndim == 1:
+            q[y.astype(np.int64), np.arange(len(p))] += 1.0
+        else:
+            q += y.T
+        q *= 1.0 - q
+        np.maximum(q, 0.0, out=q)
         share = float(p.sum())
-        G = self.source.gram(p * np.maximum(q * (1.0 - q), 0.0) / (share if share > 0.0 else 1.0), rows)
-        self.passes += 0.5 * len(rows) / len(self.p)
-        m = self.layout.n_features
-        H = G if self.layout.intercept else np.ascontiguousarray(G[:m, :m])
-        H[np.arange(m), np.arange(m)] += self.traits.l2
-        return H
+        q *= p / (share if share > 0.0 else 1.0)
+        return q
+
+    def class_hessian(self, h: FloatArray, rows: AnyArray | None = None) -> AnyArray:
+        """``X^T diag(h) X`` of some rows with ones for the intercept, (d [+ 1], d [+ 1]), in this thread alone.
+
+        With h from `class_curvatures` it is the block of the Hessian that belongs to a class, without the penalty.
+        """
+        source, d = self.source, self.layout.n_features
+        size = d + self.layout.intercept
+        if source.kind != "dense":
+            G = as_source(source.matrix if rows is None else source.matrix[rows]).gram(h)
+            return G if size > d else np.ascontiguousarray(G[:d, :d])
+        root = np.sqrt(h).astype(source.dtype)
+        step = max(64, GRAM_BYTES // (size * source.dtype.itemsize))
+        out: Any = None
+        for low in range(0, len(h), step):
+            part = root[low : low + step]
+            X = source.X[low : low + step] if rows is None else source.X[rows[low : low + step]]
+            A = np.empty((len(part), size), dtype=source.dtype)
+            np.multiply(X, part[:, None], out=A[:, :d])
+            A[:, d:] = part[:, None]
+            G = A.T @ A
+            out = G if out is None else np.add(out, G, out=out)
+        return out  # type: ignore[no-any-return]
 
     def hvp(self, at: Evaluation, v: FloatArray) -> FloatArray:
         """Hessian of the smooth part times v, for softmax: ``X^T p (diag(q) - q q') X V``; one pass."""

@@ -38,7 +38,7 @@ def spread_rows(n: int, m: int) -> AnyArray:
 def sample_size(problem: Any) -> int:
     """Rows of the sample; 0 where a sample is not worth it."""
     n, d = problem.source.shape
-    m = max(n // SHARE, 5 * d, FEWEST)
+    m = max(n // SHARE, (5 if problem.layout.n_outputs == 1 else 10) * d, FEWEST)
     return m if m * WORTH <= n else 0
 
 
