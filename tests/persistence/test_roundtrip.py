@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from foreign_code import Doubled, TiltedSquare
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -89,6 +92,40 @@ def test_every_estimator(case, tmp_path):
     assert again.fit_record_.certificate is again.certificate_
     assert again.fit_record_.history is again.history_
     assert repr(model.__dict__) == before, "saving must not touch the model"
+
+
+STEPS = {
+    "standard": StandardScaler,
+    "scaler": steepest.Scaler,
+    "whitener": steepest.Whitener,
+    "log": lambda: FunctionTransformer(np.cbrt),
+    "columns": lambda: ColumnTransformer(
+        [("a", StandardScaler(), [0, 2]), ("b", "passthrough", slice(3, 4)), ("c", "drop", [1])]
+    ),
+    "imputer": lambda: SimpleImputer(strategy="median"),
+}
+ENDS = [name for name in CASES if name not in ("regressor, counts", "not certified", "elastic net, rows")]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(sorted(STEPS)), max_size=3).filter(lambda steps: "columns" not in steps[1:]),
+    st.sampled_from(ENDS),
+    st.booleans(),
+    st.text(st.characters(codec="utf-8", exclude_categories=["C"], exclude_characters="/"), min_size=1, max_size=8),
+)
+@pytest.mark.filterwarnings("ignore::steepest.estimators.warnings.ConvergenceWarning")
+def test_any_pipeline(tmp_path, steps, end, framed, name):
+    estimator, data, target = CASES[end]
+    data = pd.DataFrame(data, columns=[f"{name}{j}" for j in range(4)]) if framed else data
+    model = make_pipeline(*(STEPS[step]() for step in steps), clone(estimator)).fit(data, target)
+    path = tmp_path / f"{name.strip('. ') or 'model'}.skops"
+    again = load(save(model, path))
+    assert same(outputs(model, data), outputs(again, data))
+    assert [type(step) for _, step in again.steps] == [type(step) for _, step in model.steps]
+    assert again[-1].fit_record_.to_json() == model[-1].fit_record_.to_json()
+    assert save(again, tmp_path / "again.skops").exists()
+    assert same(outputs(again, data), outputs(load(tmp_path / "again.skops"), data))
 
 
 @pytest.mark.parametrize("case", ["ridge", "logistic, names", "regressor, values"])

@@ -69,6 +69,20 @@ def test_quoted_separators_quotes_and_line_breaks(table, size):
     assert rows(found) == [{"a": k, "b": f'x, "{k}"\nz'} for k in range(200)]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("size", [8, 16, 1 << 20])
+def test_rows_of_empty_cells_count(tmp_path, separator, size):
+    lines = ["a", "b", "y"], ["1", "2", "3"], ["4", "5", "6"], ["", "", ""], ["7", "8", "9"], ["", "", ""]
+    path = tmp_path / "t.tsv"
+    path.write_text("".join(separator.join(line) + "\n" for line in lines) + "\n\n")
+    found = read_table(path, target="y", needs_target=False, block_size=size)
+    assert found.n_samples == 3  # those with a target
+    layout = found.layout
+    path.write_text("".join(separator.join(line[:2]) + "\n" for line in lines))
+    rest = read_table(path, like=layout, needs_target=False, block_size=size)
+    assert rest.arrow.to_pydict() == {"a": [1, 4, None, 7, None], "b": [2, 5, None, 8, None]}
+
+
 @pytest.mark.parametrize(
     ("ending", "compress"),
     [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", pa.Codec("zstd").compress)],

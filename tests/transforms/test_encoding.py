@@ -89,6 +89,52 @@ def test_agrees_with_scikit_learn(make, sparse):
     assert encoder.get_feature_names_out().tolist() == names + [f"town={t}" for t in "abcdefgh"]
 
 
+NUMBERS = st.one_of(
+    st.none(), st.floats(-1e6, 1e6).map(lambda v: round(v, 3)), st.sampled_from([0.0, 1.0, -1.0, 1e9, 1e-9])
+)
+WORDS = st.one_of(st.none(), st.text("abyzé漢=;\"'", min_size=1, max_size=3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(NUMBERS, WORDS, NUMBERS, WORDS), min_size=2, max_size=25),
+    st.lists(st.tuples(NUMBERS, WORDS, NUMBERS, WORDS), min_size=1, max_size=10),
+    st.sampled_from(["median", "mean"]),
+    st.booleans(),
+)
+def test_any_table_agrees_with_scikit_learn(train, new, impute, sparse):
+    names = ["n", "w", "m", "v"]
+    kinds = {"n": float, "w": object, "m": float, "v": object}
+    frame, other = (pd.DataFrame(rows, columns=names).astype(kinds) for rows in (train, new))
+    encoder = TableEncoder(impute=impute, sparse=sparse, handle_unknown="ignore")
+    if all(frame[name].nunique(dropna=name in ("n", "m")) < 2 for name in names):
+        with pytest.raises(DataError, match="no column varies"):
+            encoder.fit(frame)
+        return
+    encoder.fit(frame)
+    parts = []
+    for k, name in enumerate(names):
+        if name in encoder.dropped_:
+            assert frame[name].nunique() < 2
+        elif encoder.kinds_[k] != "category":
+            plain = set(frame[name].dropna()) == {0.0, 1.0}
+            scaled = "passthrough" if plain else StandardScaler()
+            parts.append((name, make_pipeline(SimpleImputer(strategy=impute), scaled), [name]))
+        else:
+            levels = list(encoder.levels_[k])
+            assert set(levels) == set(frame[name].dropna())
+            levels += ["~missing"] if frame[name].isna().any() else []
+            hot = OneHotEncoder(categories=[levels], handle_unknown="ignore")
+            fill = SimpleImputer(missing_values=None, strategy="constant", fill_value="~missing")
+            parts.append((name, make_pipeline(fill, hot), [name]))
+    theirs = ColumnTransformer(parts, sparse_threshold=0.0)
+    frame, other = (part.where(part.notna() | part.dtypes.eq(float), None) for part in (frame, other))
+    for part, expected in ((frame, theirs.fit_transform(frame)), (other, theirs.transform(other))):
+        Z = encoder.transform(part)
+        Z = Z.toarray() if sparse else Z
+        np.testing.assert_allclose(Z, expected, rtol=1e-9, atol=1e-9 * (1.0 + np.abs(expected).max()))
+
+
 @pytest.mark.parametrize("make", MAKES)
 def test_fits_the_same_from_every_make(make):
     if "reordered" in make:

@@ -92,7 +92,8 @@ class CsvReader:
                 self.types = {name: _arrow_type(self.kinds[name]) for name in dialect.names if name in self.kinds}
             parts: list[Any] = []
             for block in blocks(stream, head, dialect, self.block_size):
-                if not block.data.isspace():
+                # empty lines at the end; tabs may be the separators of empty cells
+                if not block.data.isspace() or dialect.separator.encode() in block.data:
                     parts.append(self._parse(block, first=not parts))
         if not parts:
             raise DataError(f"{self.path}: no rows after the header; a table has at least one")
