@@ -15,6 +15,7 @@ from typing import Any as _Any
 
 if _TYPE_CHECKING:
     from steepest import exceptions as exceptions
+    from steepest import functions as functions
     from steepest import losses as losses
     from steepest import penalties as penalties
     from steepest.analysis import check_convexity as check_convexity
@@ -41,8 +42,11 @@ if _TYPE_CHECKING:
     from steepest.losses.divergences import kl_divergence as kl_divergence
     from steepest.losses.registry import get_loss as get_loss
     from steepest.losses.registry import scalar_loss as scalar_loss
+    from steepest.optimize import Minimum as Minimum
+    from steepest.optimize import minimize as minimize
     from steepest.persistence.store import load as load
     from steepest.persistence.store import save as save
+    from steepest.problems.least_squares import LeastSquares as LeastSquares
     from steepest.protocols import Certificate as Certificate
     from steepest.protocols import Status as Status
     from steepest.record.adapters.mlflow import MLflow as MLflow
@@ -69,6 +73,7 @@ _HOMES = {
     "LandscapeDisplay": "steepest.report.display_landscape",
     "Lasso": "steepest.estimators",
     "LassoCV": "steepest.estimators",
+    "LeastSquares": "steepest.problems.least_squares",
     "LinearClassifier": "steepest.estimators",
     "LinearRegression": "steepest.estimators",
     "LinearRegressor": "steepest.estimators",
@@ -77,6 +82,7 @@ _HOMES = {
     "RegularizationPath": "steepest.estimators",
     "RegularizationPathDisplay": "steepest.report.display_path",
     "MLflow": "steepest.record.adapters.mlflow",
+    "Minimum": "steepest.optimize",
     "Ridge": "steepest.estimators",
     "RidgeCV": "steepest.estimators",
     "Scaler": "steepest.transforms.scaler",
@@ -93,10 +99,12 @@ _HOMES = {
     "entropy": "steepest.losses.divergences",
     "estimate_smoothness": "steepest.analysis",
     "exceptions": "steepest.exceptions",
+    "functions": "steepest.functions",
     "get_loss": "steepest.losses.registry",
     "kl_divergence": "steepest.losses.divergences",
     "load": "steepest.persistence.store",
     "losses": "steepest.losses",
+    "minimize": "steepest.optimize",
     "observe": "steepest.record.observers",
     "penalties": "steepest.penalties",
     "regularization_path": "steepest.estimators",

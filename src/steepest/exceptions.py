@@ -35,3 +35,7 @@ class NotConvergedError(SteepestError):
         super().__init__(message)
         self.certificate = certificate
         self.estimator = estimator
+
+
+class GradientWarning(UserWarning):
+    """A gradient that differences of the function contradict: names the worst variable."""

@@ -1,0 +1,260 @@
+"""`minimize`: any Python function, by the same solvers, driven by the same loop, as every fit."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from steepest.certify.function import GOOD, certify_function
+from steepest.exceptions import GradientWarning, IncompatibleError, InvalidParameterError
+from steepest.problems.function import FunctionProblem, gradient_error
+from steepest.problems.least_squares import LeastSquares, LeastSquaresProblem
+from steepest.protocols import Certificate, FloatArray, Status
+from steepest.record.history import History
+from steepest.record.observers import RoundCallback, watching
+from steepest.solvers.catalogue import make
+from steepest.solvers.loop import Limits, run
+from steepest.solvers.settling import Settling
+from steepest.solvers.trust import GaussNewtonModel, NewtonModel, TrustRegion
+
+METHODS = (
+    "auto", "newton", "levenberg-marquardt", "bfgs", "lbfgs", "newton-cg", "newton-cholesky", "gradient_descent",
+)  # fmt: skip
+NEWTON_LARGEST = 50  # variables up to which "auto" takes Newton's method with a Hessian by differences
+BFGS_LARGEST = 500
+PATH_LARGEST = 1000  # variables up to which the path is kept
+
+
+@dataclass(slots=True)
+class Minimum:
+    """What `minimize` found, under the names of scipy.optimize.
+
+    Attributes
+    ----------
+    x : array of shape (d,)
+        The best point seen.
+    fun : float
+    jac : array of shape (d,)
+        The gradient at x.
+    success : bool
+        Whether x is stationary within tol and no direction is known that leads down: a minimum to second order, or
+        a point with flat directions, as the message says.
+    status : Status
+        "approximate" for a minimum to second order (nothing is proven about others), else how the run ended.
+    message : str
+        The verdict in words.
+    nit, nfev, njev, nhev : int
+        Rounds, and calls of fun, grad, and hess or hessp.
+    certificate : Certificate
+        ``evidence`` holds the verdict, the smallest curvature, the decrease that is left to second order, and at a
+        saddle a direction that leads down.
+    history : History
+    path : array of shape (rounds, d), or None
+        The points of the rounds; None beyond `PATH_LARGEST` variables.
+    method : str
+    notes : list of str
+    """
+
+    x: FloatArray
+    fun: float
+    jac: FloatArray
+    success: bool
+    status: Status
+    message: str
+    nit: int
+    nfev: int
+    njev: int
+    nhev: int
+    certificate: Certificate
+    history: History = field(repr=False)
+    path: FloatArray | None = field(repr=False)
+    method: str
+    notes: list[str] = field(repr=False)
+
+
+def minimize(
+    fun: Any,
+    x0: Any,
+    *,
+    grad: Any = None,
+    hess: Callable[[FloatArray], Any] | None = None,
+    hessp: Callable[[FloatArray, FloatArray], Any] | None = None,
+    method: Any = "auto",
+    options: dict[str, Any] | None = None,
+    tol: float = 1e-14,
+    max_iter: int | None = 10_000,
+    max_time: float | None = None,
+    callback: Any = None,
+    check_gradient: bool = True,
+    bounds: Any = None,
+    constraint: Any = None,
+) -> Minimum:
+    """A local minimum of a function of several variables.
+
+    Parameters
+    ----------
+    fun : callable or LeastSquares
+        ``fun(x) -> float``, or ``(float, gradient)``.  Where it is not finite, or raises an ArithmeticError, the
+        point counts as outside the domain, and the search steps back.
+    x0 : array-like
+        The start; its sizes are taken as typical of the variables.
+    grad : callable, optional
+        Its gradient; without it, central differences.
+    hess, hessp : callable, optional
+        ``hess(x)`` and ``hessp(x, v)``; without them, differences of gradients.
+    method : str or Solver
+        "newton" (a trust region, needs few rounds and d gradients each), "levenberg-marquardt" (for `LeastSquares`),
+        "bfgs", "lbfgs", "newton-cg", "newton-cholesky", "gradient_descent", or a solver object.  "auto" takes
+        Levenberg-Marquardt for sums of squares, Newton for a given Hessian or up to 50 variables with a
+        gradient, BFGS up to 500 variables, else L-BFGS.
+    options : dict, optional
+        Of the method, such as ``{"line_search": "exact"}``.
+    tol : float
+        The share of the decrease made since x0 that may be left, to second order, for x to count as a minimum.
+        Never asks for more than float64 resolves; 0 asks for just that.
+    max_iter, max_time : int, float or None
+        Rounds and seconds at most; looked at between rounds.
+    callback : callable or Observer, optional
+        ``callback(row, x)`` after each round, with the row of the history; a true result ends the run.
+    check_gradient : bool
+        Whether a given gradient is compared with differences at the start: 4 values.  A `GradientWarning` names the
+        worst variable.
+    bounds, constraint
+        Not supported yet.
+
+    Returns
+    -------
+    Minimum
+
+    Examples
+    --------
+    >>> import steepest
+    >>> found = steepest.minimize(lambda x: (x[0] - 1) ** 2 + 10 * (x[1] + 2) ** 2, [0, 0])
+    >>> found.success, found.x.round(6).tolist()
+    (True, [1.0, -2.0])
+    >>> found.certificate.evidence["verdict"]
+    'minimum to second order'
+    """
+    for name, value in (("bounds", bounds), ("constraint", constraint)):
+        if value is not None:
+            raise IncompatibleError(
+                f"{name}: minimize is for functions without constraints so far, got {type(value).__name__}. "
+                "Leave it out, or substitute variables (x = exp(u) for x > 0)."
+            )
+    _check_limits(tol, max_iter, max_time)
+    problem = _problem(fun, x0, grad, hess, hessp)
+    solver = Settling(_solver(method, problem, options or {}), tol)
+    lacking = solver.missing(problem.traits)
+    if lacking is not None:
+        raise IncompatibleError(f"method: '{solver.name}' needs {lacking}. Use method='auto'.")
+    first = problem.evaluate(problem.x0)
+    if not math.isfinite(first.value):
+        raise InvalidParameterError("grad: the gradient is not finite at x0. Begin inside its domain.")
+    if check_gradient:
+        wrong = gradient_error(problem, first)
+        if wrong is not None:
+            warnings.warn(
+                f"grad: element {wrong[0]} is {wrong[1]:.6g} at x0, but differences of fun give {wrong[2]:.6g}. "
+                "Correct the gradient, or leave it out.",
+                GradientWarning,
+                stacklevel=2,
+            )
+    points: list[FloatArray] = []
+    with ExitStack() as stack:
+        observers = [*stack.enter_context(watching())]
+        if callback is not None:
+            observers.append(callback if hasattr(callback, "round") else RoundCallback(callback))
+        if problem.size <= PATH_LARGEST:
+            observers.append(RoundCallback(lambda row, w: points.append(np.array(w))))
+        outcome = run(
+            solver,
+            problem,
+            problem.start(),
+            limits=Limits(tol, max_iter, max_time),
+            certify=lambda w, status, reason, dual: certify_function(
+                problem, w, tol=tol, started=first.value, status=status, reason=reason
+            ),
+            null_value=first.value,
+            observers=observers,
+            info={"function": getattr(fun, "__name__", type(fun).__name__), "method": solver.name},
+        )
+    final = problem.evaluate(outcome.w)
+    certificate = outcome.certificate
+    calls = problem.calls
+    return Minimum(
+        x=outcome.w,
+        fun=final.value,
+        jac=final.gradient,
+        success=certificate.evidence.get("verdict") in GOOD,
+        status=certificate.status,
+        message=certificate.reason,
+        nit=outcome.iterations,
+        nfev=calls.values,
+        njev=calls.gradients,
+        nhev=calls.hessians,
+        certificate=certificate,
+        history=outcome.history,
+        path=np.array(points) if points else None,
+        method=solver.name,
+        notes=outcome.notes,
+    )
+
+
+def _check_limits(tol: float, max_iter: int | None, max_time: float | None) -> None:
+    if not (isinstance(tol, int | float) and 0.0 <= tol < 1.0):
+        raise InvalidParameterError(f"tol: expected a number from 0 to below 1, got {tol!r}.")
+    if max_iter is not None and not (isinstance(max_iter, int | np.integer) and max_iter >= 0):
+        raise InvalidParameterError(f"max_iter: expected an integer >= 0 or None, got {max_iter!r}.")
+    if max_time is not None and not max_time > 0.0:
+        raise InvalidParameterError(f"max_time: expected seconds > 0 or None, got {max_time!r}.")
+
+
+def _problem(fun: Any, x0: Any, grad: Any, hess: Any, hessp: Any) -> FunctionProblem:
+    if isinstance(fun, LeastSquares):
+        if grad is not None or hess is not None or hessp is not None:
+            raise InvalidParameterError(
+                "grad: a LeastSquares function makes its derivatives from its Jacobian. Give that, not grad or hess."
+            )
+        return LeastSquaresProblem(fun, x0)
+    if not callable(fun):
+        raise InvalidParameterError(f"fun: expected a function of x, got {type(fun).__name__}.")
+    if not (grad is None or isinstance(grad, bool) or callable(grad)):
+        raise InvalidParameterError(f"grad: expected a function of x, True or None, got {type(grad).__name__}.")
+    return FunctionProblem(fun, x0, grad, hess, hessp)
+
+
+def _solver(method: Any, problem: FunctionProblem, options: dict[str, Any]) -> Any:
+    if hasattr(method, "advance") and hasattr(method, "start"):
+        return method
+    squares = isinstance(problem, LeastSquaresProblem)
+    if method == "auto":
+        exact = problem.hess is not None or not problem.differenced
+        if squares:
+            method = "levenberg-marquardt"
+        elif problem.hess is not None or (exact and problem.size <= NEWTON_LARGEST):
+            method = "newton"
+        else:
+            method = "bfgs" if problem.size <= BFGS_LARGEST else "lbfgs"
+    if method not in METHODS:
+        raise InvalidParameterError(f"method: expected one of {list(METHODS)} or a solver, got {method!r}.")
+    if method == "levenberg-marquardt":
+        if not squares:
+            raise IncompatibleError(
+                "method: 'levenberg-marquardt' needs the residuals of a sum of squares. Give fun as "
+                "steepest.LeastSquares(residuals, jacobian), or use method='newton'."
+            )
+        return TrustRegion(method, GaussNewtonModel(), **options)
+    if method == "newton":
+        return TrustRegion(method, NewtonModel(), **options)
+    if options.get("line_search") == "1/L":
+        raise IncompatibleError(
+            "options: line_search='1/L' needs a Lipschitz constant, which a function does not tell. "
+            "Use 'armijo', or 'fixed' with a step."
+        )
+    return make(method, problem, **options)
