@@ -38,7 +38,7 @@ class MethodTable(SphinxDirective):
             tests = " ".join(f"``{name.rpartition('::')[2]}``" for name in row["test"].split())
             pages = " ".join(page_link(name) for name in row["page"].split())
             table.append([row["id"], row["method"], calls, tests, pages])
-        lines = [".. list-table::", "    :header-rows: 1", f"    :widths: {WIDTHS}", ""]
+        lines = [".. list-table::", "    :header-rows: 1", f"    :widths: {WIDTHS}", "    :class: methods", ""]
         for cells in table:
             lines += [("      - " if number else "    * - ") + cell for number, cell in enumerate(cells)]
         node = nodes.container()

@@ -108,7 +108,7 @@ class SolverTable(Table):
         for name in SOLVERS:
             marks = [chosen(name, loss, penalty)[1] for _, loss, penalty in KINDS]
             rows.append([f"``{name}``", summary(name), *marks])
-        return rows, " ".join(["23", "36", *["8"] * len(KINDS)])
+        return rows, " ".join(["20", "36", *["8"] * len(KINDS)])
 
 
 class AutomaticChoice(Table):
