@@ -43,6 +43,7 @@ from steepest.collector import resting
 F = TypeVar("F", bound=Callable[..., Any])
 
 _STAMPED = ("jit.py", "elementary.py", "losses", "penalties", "rules", "data", "kernels")
+_LEAN = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}  # nobody calls kernels from C
 _REASSOCIATE = {"contract", "reassoc"}  # fused multiply-add and vector sums; NaN and inf stay exact
 
 KERNELS: list[Kernel] = []
@@ -167,7 +168,7 @@ class Kernel:
     def __init__(self, function: Callable[..., Any], fastmath: bool) -> None:
         functools.update_wrapper(self, function)
         self.py_func = function
-        self._options = {"nogil": True, "error_model": "numpy", "fastmath": _REASSOCIATE if fastmath else False}
+        self._options = _LEAN | {"fastmath": _REASSOCIATE if fastmath else False}
         self._dispatchers: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._shared: Callable[..., Any] | None = None
         self._names: dict[str, type] = {}  # of the classes that the shared dispatcher has met
@@ -227,12 +228,12 @@ def fast_kernel(function: F) -> F:
 
 def inner(function: F) -> F:
     """A function that kernels call; compiled into them, never by itself on disk."""
-    return numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)  # type: ignore[no-any-return]
+    return numba.njit(**_LEAN, forceinline=True)(function)  # type: ignore[no-any-return]
 
 
 def fast_inner(function: F) -> F:
     """As `inner`, with reassociated sums."""
-    return numba.njit(nogil=True, error_model="numpy", forceinline=True, fastmath=_REASSOCIATE)(function)  # type: ignore[no-any-return]
+    return numba.njit(**_LEAN, forceinline=True, fastmath=_REASSOCIATE)(function)  # type: ignore[no-any-return]
 
 
 # --------------------------------------------------------------------------------------- dispatch on class
@@ -259,9 +260,7 @@ def _dispatch(function: F, fastmath: bool) -> F:
     scope: dict[str, Any] = {"choose": choose}
     listing = ", ".join(parameters)
     exec(f"def stub({listing}):\n    return choose({listing})\n", scope)
-    options = {
-        "nogil": True,
-        "error_model": "numpy",
+    options = _LEAN | {
         "forceinline": not fastmath,  # losses melt into the loop around them; row methods hold loops of their own
         "fastmath": _REASSOCIATE if fastmath else False,
     }
