@@ -177,16 +177,17 @@ def test_dense_steps_equal_the_formula(data, rule, size: int) -> None:
     X, y, order, p = data
     X, l2, l1 = X.toarray(), 0.05, 0.02
     rates = rates_for(-(-N // size))
-    w, state = np.zeros(D + 1), np.zeros((rule.slots, D + 1))
+    w, state = np.zeros(D + 1), np.zeros((2, D + 1))
     for step, eta in enumerate(rates):
         rows = order[step * size : step * size + size]
         c = np.array([Logistic().slope(X[i] @ w[:D] + w[D], y[i]) * p[i] for i in rows]) / len(rows)
         g = np.append(X[rows].T @ c, c.sum())
         constants = rule.constants(eta, step + 1.0)
         for j in range(D + 1):
-            rule.advance(w, state, j, g[j], *constants)
-        h = eta * np.array([rule.metric(state, j, *constants) for j in range(D)])
-        w[:D] = soft(w[:D], h * l1) / (1.0 + h * l2)
+            w[j], state[0, j], state[1, j] = rule.advance(w[j], state[0, j], state[1, j], g[j], *constants)
+        q = np.array([rule.stiffness(state[0, j], state[1, j], *constants) for j in range(D)])
+        known = np.flatnonzero(q)
+        w[known] = soft(w[known] * q[known], eta * l1) / (q[known] + eta * l2)
     ours = run(rule, Logistic(), X, y, p, order, rates, size, l2, l1, epochs=1)
     np.testing.assert_allclose(ours, w, rtol=0, atol=1e-11)
 

@@ -1,14 +1,14 @@
 """Epochs of stochastic steps with any rule: any scalar loss, dense or sparse rows, O(non-zeros) a step.
 
-A step moves the coordinates that its rows touch, by the rule and then by a proximal step for the penalty, in the
-rule's metric h and with the rate E; one that was at rest is brought up to date first, by the rule's own `rest` and by
-one such step for the sum E of the rates missed::
+A step moves the coordinates that its rows touch.  Before a row reads a coordinate, it is brought up to date: by the
+rule's own `rest` for the steps that it missed, then by one proximal step for the penalty, in the metric q of the rule
+and for the sum E of all rates since::
 
-    w_j <- T(w_j, E l1 h_j) / (1 + E l2 h_j)          T: soft threshold
+    w_j <- T(w_j q, E l1) / (q + E l2)          T: soft threshold
 
 So a coordinate that few rows touch pays as much for a penalty as others do, and where gradient and penalty cancel
-is the minimum of the objective, whatever the metric.  On dense rows nothing rests.  For exactness on sparse rows see
-`steepest.rules.registry`.
+is the minimum of the objective, whatever the metric.  On dense rows nothing rests, E is the last rate, and this is
+the proximal step of the rule.  For exactness on sparse rows see `steepest.rules.registry`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from steepest.jit import fast_kernel, inner
 from steepest.kernels.epochs import ask_ahead, cut
 from steepest.kernels.rows import column, entry, span
 from steepest.losses.registry import slope
-from steepest.rules.registry import advance, constants, metric, rest
+from steepest.rules.registry import advance, constants, rest, stiffness
 
 SLOTS = 2  # of a rule; behind them stand the clock and the step up to which a coordinate is up to date
 CLOCK = 2
@@ -27,26 +27,10 @@ STEP = 3
 
 
 @inner
-def catch_up(rule, w, state, j, clock, t, l2, l1, a, b, c):
-    """Bring coordinate j to the end of step t, when the rates of all steps summed to ``clock``."""
-    travelled = clock - state[CLOCK, j]
-    rest(rule, w, state, j, t - state[STEP, j], travelled)
-    if l1 > 0.0 or l2 > 0.0:
-        h = travelled * metric(rule, state, j, a, b, c)
-        w[j] = cut(w[j], h * l1) / (1.0 + h * l2)
-    state[CLOCK, j] = clock
-    state[STEP, j] = t
-
-
-@inner
-def move(rule, w, state, j, g, eta, clock, t, l2, l1, a, b, c):
-    """Step t of coordinate j, which is up to date."""
-    advance(rule, w, state, j, g, a, b, c)
-    if l1 > 0.0 or l2 > 0.0:
-        h = eta * metric(rule, state, j, a, b, c)
-        w[j] = cut(w[j], h * l1) / (1.0 + h * l2)
-    state[CLOCK, j] = clock
-    state[STEP, j] = t
+def shrink(rule, w, s, r, length, l2, l1, a, b, c):
+    """The proximal step for the penalty, at a rate of ``length``."""
+    q = stiffness(rule, s, r, a, b, c)
+    return cut(w * q, length * l1) / (q + length * l2) if q > 0.0 else w
 
 
 @fast_kernel
@@ -71,6 +55,7 @@ def rule_epoch(rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1
     float
         t after the epoch.  All coordinates are up to date.
     """
+    penalised = l1 > 0.0 or l2 > 0.0
     averaging = mean.shape[0] > 0
     weighted = p.shape[0] > 0
     factored = factors.shape[0] > 0
@@ -100,7 +85,13 @@ def rule_epoch(rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1
                 if state[STEP, j] < t:
                     if averaging:
                         mean[j] += w[j] * (t - state[STEP, j])
-                    catch_up(rule, w, state, j, clock, t, l2, l1, a, b, c)
+                    w[j], state[0, j], state[1, j] = rest(rule, w[j], state[0, j], state[1, j], t - state[STEP, j], c)
+                    state[STEP, j] = t
+                if penalised:
+                    gap = clock - state[CLOCK, j]
+                    if gap > 0.0:
+                        w[j] = shrink(rule, w[j], state[0, j], state[1, j], gap, l2, l1, a, b, c)
+                        state[CLOCK, j] = clock
                 s += entry(rows, i, e) * w[j]
             g = slope(loss, s, y[i]) * share
             if weighted:
@@ -110,14 +101,15 @@ def rule_epoch(rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1
             u[k - start] = g
             total += g
         t += 1.0
-        clock += eta
         a, b, c = constants(rule, eta, t)
         if size == 1:
             i = order[start]
             first, end = span(rows, i)
             for e in range(first, end):
                 j = column(rows, i, e)
-                move(rule, w, state, j, u[0] * entry(rows, i, e), eta, clock, t, l2, l1, a, b, c)
+                g = u[0] * entry(rows, i, e)
+                w[j], state[0, j], state[1, j] = advance(rule, w[j], state[0, j], state[1, j], g, a, b, c)
+                state[STEP, j] = t
                 if averaging:
                     mean[j] += w[j]
         else:
@@ -132,19 +124,25 @@ def rule_epoch(rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1
                 for e in range(first, end):
                     j = column(rows, i, e)
                     if state[STEP, j] < t:  # the first of the rows that touch it moves it
-                        move(rule, w, state, j, gradient[j], eta, clock, t, l2, l1, a, b, c)
+                        g = gradient[j]
+                        w[j], state[0, j], state[1, j] = advance(rule, w[j], state[0, j], state[1, j], g, a, b, c)
+                        state[STEP, j] = t
                         gradient[j] = 0.0
                         if averaging:
                             mean[j] += w[j]
         if intercept:
             fa, fb, fc = constants(free, eta, t)
-            advance(free, w, state, d, total, fa, fb, fc)
+            w[d], state[0, d], state[1, d] = advance(free, w[d], state[0, d], state[1, d], total, fa, fb, fc)
             bias_sum += w[d]
+        clock += eta
     for j in range(d):
         if averaging:
             mean[j] += w[j] * (t - state[STEP, j])
         if state[STEP, j] < t:
-            catch_up(rule, w, state, j, clock, t, l2, l1, a, b, c)
+            w[j], state[0, j], state[1, j] = rest(rule, w[j], state[0, j], state[1, j], t - state[STEP, j], c)
+        gap = clock - state[CLOCK, j]
+        if penalised and gap > 0.0:
+            w[j] = shrink(rule, w[j], state[0, j], state[1, j], gap, l2, l1, a, b, c)
     if averaging and intercept:
         mean[d] += bias_sum
     return t

@@ -45,17 +45,15 @@ class Adagrad(NamedTuple):
     def constants(self, eta, t):
         return eta, 0.0, 0.0
 
-    def advance(self, w, state, j, g, a, b, c):
-        s = state[0, j] + g * g
-        state[0, j] = s
-        w[j] -= a * g / (math.sqrt(s) + self.eps)
+    def advance(self, w, s, r, g, a, b, c):
+        s += g * g
+        return w - a * g / (math.sqrt(s) + self.eps), s, r
 
-    def rest(self, w, state, j, missed, travelled):
-        pass
+    def rest(self, w, s, r, missed, c):
+        return w, s, r
 
-    def metric(self, state, j, a, b, c):
-        s = state[0, j]
-        return 1.0 / (math.sqrt(s) + self.eps) if s > 0.0 else 0.0  # nothing known of the coordinate yet
+    def stiffness(self, s, r, a, b, c):
+        return math.sqrt(s) + self.eps if s > 0.0 else 0.0  # nothing known of the coordinate yet
 
 
 @rule("rmsprop")
@@ -89,17 +87,15 @@ class RMSProp(NamedTuple):
     def constants(self, eta, t):
         return eta, 0.0, 0.0
 
-    def advance(self, w, state, j, g, a, b, c):
-        v = self.rho * state[0, j] + (1.0 - self.rho) * g * g
-        state[0, j] = v
-        w[j] -= a * g / (math.sqrt(v) + self.eps)
+    def advance(self, w, s, r, g, a, b, c):
+        v = self.rho * s + (1.0 - self.rho) * g * g
+        return w - a * g / (math.sqrt(v) + self.eps), v, r
 
-    def rest(self, w, state, j, missed, travelled):
-        state[0, j] *= math.pow(self.rho, missed)
+    def rest(self, w, s, r, missed, c):
+        return w, s * math.pow(self.rho, missed), r
 
-    def metric(self, state, j, a, b, c):
-        v = state[0, j]
-        return 1.0 / (math.sqrt(v) + self.eps) if v > 0.0 else 0.0
+    def stiffness(self, s, r, a, b, c):
+        return math.sqrt(s) + self.eps if s > 0.0 else 0.0
 
 
 @rule("adam")
@@ -138,24 +134,21 @@ class Adam(NamedTuple):
     def constants(self, eta, t):
         return eta / one_minus_power(self.beta1, t), 1.0 / math.sqrt(one_minus_power(self.beta2, t)), 0.0
 
-    def advance(self, w, state, j, g, a, b, c):
-        m = self.beta1 * state[0, j] + (1.0 - self.beta1) * g
-        v = self.beta2 * state[1, j] + (1.0 - self.beta2) * g * g
-        state[0, j] = m
-        state[1, j] = v
-        w[j] -= a * m / (math.sqrt(v) * b + self.eps)
+    def advance(self, w, s, r, g, a, b, c):
+        m = self.beta1 * s + (1.0 - self.beta1) * g
+        v = self.beta2 * r + (1.0 - self.beta2) * g * g
+        return w - a * m / (math.sqrt(v) * b + self.eps), m, v
 
-    def rest(self, w, state, j, missed, travelled):
-        pass
+    def rest(self, w, s, r, missed, c):
+        return w, s, r
 
-    def metric(self, state, j, a, b, c):
-        v = state[1, j]
-        return 1.0 / (math.sqrt(v) * b + self.eps) if v > 0.0 else 0.0
+    def stiffness(self, s, r, a, b, c):
+        return math.sqrt(r) * b + self.eps if r > 0.0 else 0.0
 
 
 @rule("adamw")
 class AdamW(NamedTuple):
-    """Adam with decoupled weight decay: ``w <- (1 - eta decay) w`` before each step of `Adam`.
+    """Adam with decoupled weight decay: ``w <- [1 - eta decay]_+ w`` before each step of `Adam`.
 
     On sparse rows the moments are as `Adam`'s; the decay of missed steps is made up for, exactly at a constant rate.
     The decay is not a penalty: what it converges to is no minimiser of an objective known beforehand.
@@ -190,18 +183,15 @@ class AdamW(NamedTuple):
 
     def constants(self, eta, t):
         first = one_minus_power(self.beta1, t)
-        return eta / first, 1.0 / math.sqrt(one_minus_power(self.beta2, t)), 1.0 - eta * self.decay
+        return eta / first, 1.0 / math.sqrt(one_minus_power(self.beta2, t)), max(0.0, 1.0 - eta * self.decay)
 
-    def advance(self, w, state, j, g, a, b, c):
-        m = self.beta1 * state[0, j] + (1.0 - self.beta1) * g
-        v = self.beta2 * state[1, j] + (1.0 - self.beta2) * g * g
-        state[0, j] = m
-        state[1, j] = v
-        w[j] = c * w[j] - a * m / (math.sqrt(v) * b + self.eps)
+    def advance(self, w, s, r, g, a, b, c):
+        m = self.beta1 * s + (1.0 - self.beta1) * g
+        v = self.beta2 * r + (1.0 - self.beta2) * g * g
+        return c * w - a * m / (math.sqrt(v) * b + self.eps), m, v
 
-    def rest(self, w, state, j, missed, travelled):
-        w[j] *= math.pow(max(0.0, 1.0 - self.decay * travelled / missed), missed)
+    def rest(self, w, s, r, missed, c):
+        return w * math.pow(c, missed), s, r
 
-    def metric(self, state, j, a, b, c):
-        v = state[1, j]
-        return 1.0 / (math.sqrt(v) * b + self.eps) if v > 0.0 else 0.0
+    def stiffness(self, s, r, a, b, c):
+        return math.sqrt(r) * b + self.eps if r > 0.0 else 0.0

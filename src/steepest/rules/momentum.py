@@ -28,13 +28,13 @@ class SGD(NamedTuple):
     def constants(self, eta, t):
         return eta, 0.0, 0.0
 
-    def advance(self, w, state, j, g, a, b, c):
-        w[j] -= a * g
+    def advance(self, w, s, r, g, a, b, c):
+        return w - a * g, s, r
 
-    def rest(self, w, state, j, missed, travelled):
-        pass
+    def rest(self, w, s, r, missed, c):
+        return w, s, r
 
-    def metric(self, state, j, a, b, c):
+    def stiffness(self, s, r, a, b, c):
         return 1.0
 
 
@@ -66,20 +66,16 @@ class Momentum(NamedTuple):
     def constants(self, eta, t):
         return eta, 0.0, 0.0
 
-    def advance(self, w, state, j, g, a, b, c):
-        v = self.momentum * state[0, j] - a * g
-        state[0, j] = v
-        w[j] += v
+    def advance(self, w, s, r, g, a, b, c):
+        v = self.momentum * s - a * g
+        return w + v, v, r
 
-    def rest(self, w, state, j, missed, travelled):
-        v = state[0, j]
-        if v != 0.0:
-            kept = math.pow(self.momentum, missed)
-            w[j] += v * self.momentum * (1.0 - kept) / (1.0 - self.momentum)
-            state[0, j] = kept * v
+    def rest(self, w, s, r, missed, c):
+        kept = math.pow(self.momentum, missed)
+        return w + s * self.momentum * (1.0 - kept) / (1.0 - self.momentum), kept * s, r
 
-    def metric(self, state, j, a, b, c):
-        return 1.0 / (1.0 - self.momentum)  # how far one gradient carries in the end
+    def stiffness(self, s, r, a, b, c):
+        return 1.0 - self.momentum  # one gradient carries so much further in the end
 
 
 @rule("nesterov")
@@ -110,17 +106,13 @@ class Nesterov(NamedTuple):
     def constants(self, eta, t):
         return eta, 0.0, 0.0
 
-    def advance(self, w, state, j, g, a, b, c):
-        v = self.momentum * state[0, j] - a * g
-        state[0, j] = v
-        w[j] += self.momentum * v - a * g
+    def advance(self, w, s, r, g, a, b, c):
+        v = self.momentum * s - a * g
+        return w + (self.momentum * v - a * g), v, r
 
-    def rest(self, w, state, j, missed, travelled):
-        v = state[0, j]
-        if v != 0.0:
-            kept = math.pow(self.momentum, missed)
-            w[j] += v * self.momentum * self.momentum * (1.0 - kept) / (1.0 - self.momentum)
-            state[0, j] = kept * v
+    def rest(self, w, s, r, missed, c):
+        kept = math.pow(self.momentum, missed)
+        return w + s * self.momentum * self.momentum * (1.0 - kept) / (1.0 - self.momentum), kept * s, r
 
-    def metric(self, state, j, a, b, c):
-        return 1.0 / (1.0 - self.momentum)
+    def stiffness(self, s, r, a, b, c):
+        return 1.0 - self.momentum

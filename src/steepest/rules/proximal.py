@@ -47,20 +47,17 @@ class FTRL(NamedTuple):
     def constants(self, eta, t):
         return 1.0 / eta, 0.0, 0.0
 
-    def advance(self, w, state, j, g, a, b, c):
-        n = state[1, j]
-        root = math.sqrt(n)
-        n += g * g
+    def advance(self, w, s, r, g, a, b, c):
+        n = r + g * g
         new = math.sqrt(n)
-        z = state[0, j] + g - (new - root) * a * w[j]
-        state[0, j] = z
-        state[1, j] = n
+        z = s + g - (new - math.sqrt(r)) * a * w
         excess = abs(z) - self.l1
         denominator = (self.beta + new) * a + self.l2
-        w[j] = -math.copysign(excess / denominator, z) if excess > 0.0 and denominator > 0.0 else 0.0
+        moved = -math.copysign(excess / denominator, z) if excess > 0.0 and denominator > 0.0 else 0.0
+        return moved, z, n
 
-    def rest(self, w, state, j, missed, travelled):
-        pass
+    def rest(self, w, s, r, missed, c):
+        return w, s, r
 
-    def metric(self, state, j, a, b, c):
+    def stiffness(self, s, r, a, b, c):
         return 0.0

@@ -1,11 +1,12 @@
 """How an update rule becomes usable everywhere: the decorator, its facts, and the functions that kernels call.
 
 A rule is a value: a NamedTuple of floats.  What it remembers of the past is one block of shape (slots, size), kept
-outside.  A rule says how *one coordinate* moves, so the same few lines serve a dense vector, where the loop over
-coordinates is fused and vectorised, and the non-zeros of a sparse row.
+outside.  A rule says how *one coordinate* moves, number by number (handing an array on would cost more than the
+step), so the same few lines serve a dense vector, where the loop over coordinates is fused and vectorised, and the
+non-zeros of a sparse row.
 
 On sparse rows a coordinate is *resting* while rows do not touch it.  `rest` makes up for the steps that it missed,
-where the rule has a closed form for them.  A penalty is made up for by one proximal step in the rule's `metric`,
+where the rule has a closed form for them.  A penalty is made up for by one proximal step in the rule's metric,
 whose length is the sum of the rates of the steps missed.  The facts ``exact``, ``exact_l1`` and ``exact_l2`` say
 where this is the same as visiting every coordinate at every step; elsewhere the sparse form is a definition of its
 own, as that of PyTorch's SparseAdam.
@@ -44,21 +45,21 @@ def constants(self: Any, eta: Any, t: Any) -> Any:
 
 
 @dispatch
-def advance(self: Any, w: Any, state: Any, j: Any, g: Any, a: Any, b: Any, c: Any) -> Any:
-    """Move ``w[j]`` by the gradient g; ``a, b, c`` are the constants of the step."""
-    return self.advance(w, state, j, g, a, b, c)
+def advance(self: Any, w: Any, s: Any, r: Any, g: Any, a: Any, b: Any, c: Any) -> Any:
+    """The weight and its two remembered numbers ``w, s, r`` after a step by g; ``a, b, c`` are its constants."""
+    return self.advance(w, s, r, g, a, b, c)
 
 
 @dispatch
-def rest(self: Any, w: Any, state: Any, j: Any, missed: Any, travelled: Any) -> Any:
-    """Make up for ``missed >= 1`` steps without a gradient, whose rates sum to ``travelled``."""
-    return self.rest(w, state, j, missed, travelled)
+def rest(self: Any, w: Any, s: Any, r: Any, missed: Any, c: Any) -> Any:
+    """``w, s, r`` after ``missed >= 1`` steps without a gradient; c is the last constant of the last of them."""
+    return self.rest(w, s, r, missed, c)
 
 
 @dispatch
-def metric(self: Any, state: Any, j: Any, a: Any, b: Any, c: Any) -> Any:
-    """The length of a step along coordinate j, as a multiple of the rate."""
-    return self.metric(state, j, a, b, c)
+def stiffness(self: Any, s: Any, r: Any, a: Any, b: Any, c: Any) -> Any:
+    """The rule's metric: a gradient g moves a coordinate by ``eta g / stiffness``; 0 where nothing is known yet."""
+    return self.stiffness(s, r, a, b, c)
 
 
 def unpenalised(given: Any) -> Any:

@@ -16,8 +16,16 @@ from steepest.rules.registry import advance, between, constants, get_rule, rule
 def dense_step(rule, w, state, g, eta, t):
     """One step of every coordinate, in one pass over w, its state and g."""
     a, b, c = constants(rule, eta, t)
-    for j in range(w.shape[0]):
-        advance(rule, w, state, j, g[j], a, b, c)
+    slots = state.shape[0]
+    if slots == 0:
+        for j in range(w.shape[0]):
+            w[j], _, _ = advance(rule, w[j], 0.0, 0.0, g[j], a, b, c)
+    elif slots == 1:
+        for j in range(w.shape[0]):
+            w[j], state[0, j], _ = advance(rule, w[j], state[0, j], 0.0, g[j], a, b, c)
+    else:
+        for j in range(w.shape[0]):
+            w[j], state[0, j], state[1, j] = advance(rule, w[j], state[0, j], state[1, j], g[j], a, b, c)
 
 
 @rule("adagrad_full")
