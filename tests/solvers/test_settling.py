@@ -6,7 +6,7 @@ import pytest
 from steepest.functions import get
 from steepest.problems.function import FunctionProblem
 from steepest.protocols import Round
-from steepest.solvers.settling import SETTLED, Settling, leave
+from steepest.solvers.settling import LEAVES, SETTLED, Settling, leave
 from steepest.solvers.trust import NewtonModel, TrustRegion
 
 
@@ -82,3 +82,16 @@ def test_nothing_is_left_at_a_minimum():
     f = get("bowl")
     problem = FunctionProblem(f, np.ones(2), f.grad, f.hess)
     assert leave(problem, problem.evaluate(np.zeros(2)), np.array([1.0, 0.0])) is None
+
+
+def test_noise_is_not_left_for_ever():
+    calls = []
+
+    def drifting(x):
+        calls.append(x)
+        return -1e-6 * (len(calls) // 8)  # lower every few calls, whatever x is
+
+    problem = FunctionProblem(drifting, [1.0], lambda x: np.zeros(1), lambda x: -np.eye(1))
+    done = rounds(Settling(Stubborn(), 1e-14), problem, [1.0])
+    assert done[-1].note == f"{LEAVES} saddles were left: the curvature is noise"
+    assert len(done) == LEAVES + 1

@@ -17,6 +17,7 @@ from steepest.protocols import Evaluation, FloatArray, Round, Traits
 from steepest.solvers.trust import NewtonModel, TrustRegion
 
 SETTLED = "stationary, and no direction is known that leads down"
+LEAVES = 50  # saddles left in one run; a function with noise has one everywhere
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class SettlingState:
     looks: int = 0
     rescued: bool = False
     flat: int = 0
+    leaves: int = 0
     lowest: float = math.inf
 
 
@@ -93,6 +95,9 @@ class Settling:
         if seen.verdict.name in GOOD:
             return done._replace(exhausted=True, note=SETTLED)
         if seen.verdict.name in ("saddle", "maximum") and seen.direction is not None:
+            state.leaves += 1
+            if state.leaves > LEAVES:
+                return done._replace(exhausted=True, note=f"{LEAVES} saddles were left: the curvature is noise")
             left = leave(state.problem, at, seen.direction)
             if left is not None:
                 new, t = left
