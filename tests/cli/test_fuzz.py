@@ -48,13 +48,17 @@ def files(draw):
 
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
-@given(files(), st.sampled_from(["t.csv", "t.data", "t.tsv", "t.libsvm"]))
-def test_fit_and_predict_of_any_file(tmp_path_factory, content, name):
+@given(
+    files(),
+    st.sampled_from(["t.csv", "t.data", "t.tsv", "t.libsvm"]),
+    st.sampled_from(["logistic", "ridge", "softmax"]),
+)
+def test_fit_and_predict_of_any_file(tmp_path_factory, content, name, kind):
     folder = tmp_path_factory.mktemp("fuzz")
     path, model = folder / name, folder / "m.skops"
     path.write_bytes(content)
     for arguments in (
-        ["fit", path, "--out", model, "--max-time", "2"],
+        ["fit", path, "--model", kind, "--out", model, "--max-time", "2"],
         ["predict", model, path, "--out", folder / "out.csv"],
     ):
         with warnings.catch_warnings():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -16,7 +18,9 @@ from steepest import (
     LinearRegressor,
     LogisticRegression,
     Ridge,
+    load,
     regularization_path,
+    save,
 )
 from steepest.estimators.path_setup import prepare
 from steepest.estimators.warnings import ConvergenceWarning
@@ -198,3 +202,27 @@ def test_constant_target_has_a_path_of_zeros() -> None:
     path = regularization_path(Lasso(), X, np.ones(N), n_alphas=3)
     assert path.certified
     assert not path.coefs.any()
+
+
+@pytest.mark.parametrize("estimator", [Lasso(), Ridge(), ElasticNet(), LogisticRegression()])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_point_is_a_fitted_model_in_every_way(estimator: Any, outputs: int, tmp_path: Any) -> None:
+    classes = isinstance(estimator, LogisticRegression)
+    if classes:
+        y = TWO if outputs == 1 else np.arange(len(X)) % 3
+    else:
+        y = Y if outputs == 1 else np.column_stack([Y, X[:, 0], Y**2])
+    path = regularization_path(estimator, X, y, n_alphas=4, sample_weight=np.full(len(X), 2.0))
+    point = path.model(2)
+    fitted = clone(point).fit(X, y, np.full(len(X), 2.0))
+    assert set(vars(fitted)) - {"_duals"} <= set(vars(point))
+    for name in ("coef_", "intercept_", "n_iter_", "dual_gap_"):
+        if hasattr(fitted, name):
+            assert np.shape(getattr(point, name)) == np.shape(getattr(fitted, name)), name
+    assert point.objective_ == fitted.objective_
+    assert "Minimised" in point._repr_html_()
+    assert point.fit_record_.data == fitted.fit_record_.data
+    assert point.fit_record_.to_dict().keys() == fitted.fit_record_.to_dict().keys()
+    assert point.fit_record_.certificate is point.certificate_
+    again = load(save(point, tmp_path / "m.skops"))
+    np.testing.assert_array_equal(again.predict(X), point.predict(X))

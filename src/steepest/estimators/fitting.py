@@ -386,9 +386,6 @@ class _Runs:
 
     def solution(self) -> Solution:
         """Everything, added up."""
-        source, k = self.source, len(self.jobs)
-        n, d = source.shape
-        outputs = k if k > 1 else self.jobs[0].n_outputs
         certificates = [outcome.certificate for outcome in self.outcomes]
         names = ("solve", "certify", "monitor") if self.watched else ("solve", "certify")
         seconds = {name: sum(outcome.seconds[name] for outcome in self.outcomes) for name in names}
@@ -396,7 +393,7 @@ class _Runs:
         if self.watched:
             rows = next(iter(self.held.values())).shape[0]
             watched["validation"] = {"n_samples": rows, **self.watched[0]}
-            if k > 1:
+            if len(self.jobs) > 1:
                 watched["validation"]["outputs"] = self.watched
         return Solution(
             weights=[outcome.w for outcome in self.outcomes],
@@ -405,22 +402,27 @@ class _Runs:
             histories=[outcome.history for outcome in self.outcomes],
             iterations=self.iterations,
             passes=self.passes,
-            data={
-                "n_samples": n,
-                "n_features": d,
-                "n_outputs": outputs,
-                "nnz": int(source.nnz),
-                "density": float(source.nnz) / max(1, n * d),
-                "dtype": str(source.dtype),
-                "kind": source.kind,
-                "bytes": int(source.nbytes),
-                **watched,
-            },
+            data={**facts(self.source, self.jobs), **watched},
             solver=self.plan,
             seconds=seconds,
             systems=[system for system, _ in self.systems.values()],
             duals=[outcome.dual for outcome in self.outcomes],
         )
+
+
+def facts(source: Any, jobs: Sequence[Job]) -> dict[str, Any]:
+    """What the record says about X."""
+    n, d = source.shape
+    return {
+        "n_samples": n,
+        "n_features": d,
+        "n_outputs": len(jobs) if len(jobs) > 1 else jobs[0].n_outputs,
+        "nnz": int(source.nnz),
+        "density": float(source.nnz) / max(1, n * d),
+        "dtype": str(source.dtype),
+        "kind": source.kind,
+        "bytes": int(source.nbytes),
+    }
 
 
 _SEVERITY = (

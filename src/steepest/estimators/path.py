@@ -11,12 +11,14 @@ import numpy as np
 from sklearn.base import clone
 
 from steepest.estimators.collecting import hand_in, warn_once_a_search
-from steepest.estimators.fitting import Solution, combine
+from steepest.estimators.fitting import Solution, combine, facts
+from steepest.estimators.objective import describe
 from steepest.estimators.path_runs import Runner, interrupted, runner
 from steepest.estimators.path_setup import Setup, grid, prepare, strongest
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Certificate, FloatArray
 from steepest.record.history import History
+from steepest.record.record import FitRecord
 from steepest.solvers.path import Point
 
 
@@ -56,6 +58,9 @@ class RegularizationPath:
     estimator: Any
     solver: dict[str, Any]
     _fitted: dict[str, Any] = field(default_factory=dict)
+    _counts: list[list[int]] = field(default_factory=list)  # rounds of each target or class
+    _objectives: list[str] = field(default_factory=list)
+    _data: dict[str, Any] = field(default_factory=dict)
 
     @property
     def certified(self) -> bool:
@@ -92,9 +97,31 @@ class RegularizationPath:
         model.intercept_ = float(intercept) if np.ndim(intercept) == 0 else intercept.copy()
         if hasattr(model, "classes_") and model.coef_.ndim == 1:
             model.coef_, model.intercept_ = model.coef_[None, :], np.atleast_1d(intercept)
-        model.certificate_ = self.certificates[index]
+        certificate = model.certificate_ = self.certificates[index]
         model.history_ = self.histories[index]
-        model.n_iter_ = int(self.iterations[index])
+        counts = self._counts[index]
+        if hasattr(model, "classes_"):
+            model.n_iter_ = np.array(counts, dtype=np.int32)
+        else:
+            model.n_iter_ = list(counts) if np.ndim(model.coef_) == 2 else counts[0]
+        if hasattr(model, "sparse_coef_"):  # Lasso and ElasticNet
+            gaps = [part["value"] for part in certificate.evidence.get("outputs", [])] or [certificate.value]
+            known = np.array(gaps if certificate.bounds == "suboptimality" else [np.nan] * len(gaps))
+            model.dual_gap_ = known if np.ndim(model.coef_) == 2 else float(known[0])
+        model._objective = self._objectives[index]
+        spent = float(self.seconds[index])
+        model.fit_record_ = FitRecord(
+            estimator=type(model).__name__,
+            objective=model._objective,
+            parameters=model.get_params(deep=False),
+            data=dict(self._data),
+            solver=dict(self.solver, expected=""),
+            seconds={"total": spent, "validate": 0.0, "compile": 0.0, "solve": spent, "certify": 0.0},
+            passes=float(self.passes[index]),
+            iterations=sum(counts),
+            certificate=certificate,
+            history=model.history_,
+        )
         return model
 
     def to_frame(self) -> Any:
@@ -185,7 +212,7 @@ def regularization_path(
         while len(each) < len(setup.jobs):  # targets that Ctrl-C left out have no point at all
             each.append([])
         count = min(len(points) for points in each)
-        path = _collected(model, setup, strengths[:count], [points[:count] for points in each], paths.plan)
+        path = _collected(model, setup, strengths[:count], [points[:count] for points in each], paths)
     _conclude(path)
     return path
 
@@ -199,7 +226,7 @@ def strengths_for(paths: Runner, setup: Setup, alphas: Any, count: int, eps: flo
 
 
 def _collected(
-    model: Any, setup: Setup, alphas: FloatArray, each: Sequence[Sequence[Point]], plan: dict[str, Any]
+    model: Any, setup: Setup, alphas: FloatArray, each: Sequence[Sequence[Point]], paths: Runner
 ) -> RegularizationPath:
     d, count = setup.X.shape[1], len(alphas)
     k = setup.jobs[0].n_outputs
@@ -232,9 +259,25 @@ def _collected(
         seconds=np.array([sum(points[i].seconds for points in each) for i in range(count)]),
         feature_names=[f"x{j}" for j in range(d)] if names is None else [str(name) for name in names],
         estimator=clone(model),
-        solver=plan,
+        solver=paths.plan,
         _fitted=fitted,
+        _counts=[[int(points[i].iterations) for points in each] for i in range(count)],
+        _objectives=[_objective(setup, float(alpha)) for alpha in alphas],
+        _data=facts(paths.source, setup.jobs),
     )
+
+
+def _objective(setup: Setup, alpha: float) -> str:
+    """What is minimised at a strength."""
+    job, many = setup.jobs[0], len(setup.jobs)
+    return describe(
+        job.loss,
+        setup.penalty(alpha),
+        total=setup.total,
+        weighted=setup.weighted,
+        intercept=setup.control.fit_intercept,
+        n_outputs=job.n_outputs,
+    ) + (f", for each of {many} targets" if many > 1 else "")
 
 
 def _conclude(path: RegularizationPath) -> None:
@@ -273,10 +316,7 @@ def _check_grid(alphas: Any, n_alphas: Any, eps: Any) -> None:
 
 def solution_of(paths: Runner, jobs: Sequence[Any], points: Sequence[Point], seconds: dict[str, float]) -> Solution:
     """Points of the jobs at one strength as `fitting.solve` returns them."""
-    source = paths.source
-    n, d = source.shape
     certificates = [point.certificate for point in points]
-    outputs = len(jobs) if len(jobs) > 1 else jobs[0].n_outputs
     return Solution(
         weights=[point.w for point in points],
         certificate=combine(certificates, [job.label for job in jobs]),
@@ -284,16 +324,7 @@ def solution_of(paths: Runner, jobs: Sequence[Any], points: Sequence[Point], sec
         histories=[point.history for point in points],
         iterations=[point.iterations for point in points],
         passes=sum(point.passes for point in points),
-        data={
-            "n_samples": n,
-            "n_features": d,
-            "n_outputs": outputs,
-            "nnz": int(source.nnz),
-            "density": float(source.nnz) / max(1, n * d),
-            "dtype": str(source.dtype),
-            "kind": source.kind,
-            "bytes": int(source.nbytes),
-        },
+        data=facts(paths.source, jobs),
         solver=dict(paths.plan, expected=""),
         seconds=seconds,
         systems=[],
