@@ -50,6 +50,7 @@ def test_six_digits_from_both_starts(problems):
     assert not untruthful
 
 
+@pytest.mark.slow
 def test_as_plain_functions_the_status_is_truthful(problems):
     """Without the residuals Newton's method meets other stationary points; it may not call a slope one."""
     reached = 0
