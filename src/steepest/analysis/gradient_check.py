@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -285,6 +286,10 @@ def _hint(got: FloatArray, expected: FloatArray, bad: Any) -> str:
         ratios = g[usable] / e[usable]
         if float(np.ptp(ratios)) <= 1e-4 * float(np.abs(ratios).max()):
             ratio = float(np.median(ratios))
+            near = Fraction(ratio).limit_denominator(12)
+            plain = abs(near.numerator) <= 12 and abs(float(near) - ratio) <= 1e-5 * abs(ratio)
+            if len(ratios) == 1 < len(got) and not plain:  # any number is some multiple of another
+                return ""
             sign = ": the sign is wrong" if abs(ratio + 1.0) < 1e-4 else ""
             return f"the wrong coordinates are {ratio:.6g} times what they should be{sign}"
     if len(g) > 1 and np.allclose(np.sort(g), np.sort(e), rtol=1e-4, atol=1e-6 * float(np.abs(e).max())):

@@ -70,9 +70,7 @@ class StationaryPoint:
         ends = f"curvature from {self.smallest:.6g} to {self.largest:.6g}"
         head = f"{self.name} at {vector(self.x)}: {self.kind}"
         if self.kind == "not stationary":
-            why = (
-                f"the gradient has norm {self.gradient_norm:.4g}, a Newton step is {self.step:.2g} of the point's size"
-            )
+            why = f"the gradient has norm {self.gradient_norm:.4g}, a Newton step {self.step:.2g} max(1, |x|)"
         elif self.kind == "minimum":
             why = f"every direction curves upwards: {ends}"
         elif self.kind == "maximum":

@@ -17,6 +17,8 @@ def vector(x: FloatArray, most: int = 6) -> str:
     >>> vector(np.arange(100.0), most=2)
     '[98: 98, 99: 99, and 98 smaller]'
     """
+    if x.size > most and not np.any(x):
+        return f"[{x.size} zeros]"
     if x.size <= most:
         return "[" + ", ".join(f"{v:.4g}" for v in x) + "]"
     top = np.sort(np.argsort(-np.abs(x), kind="stable")[:most])

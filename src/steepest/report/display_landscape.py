@@ -176,10 +176,13 @@ class LandscapeDisplay:
             panel.plot(low[0], low[1], "*", color="white", markeredgecolor="black", markersize=11, zorder=5)
             panel.set_title(title)
         coordinates = whole.u.size == 2 and np.array_equal(whole.u, [1.0, 0.0])
-        self.axes_[0].set(
-            xlabel="first coordinate, from the centre" if coordinates else "along u",
-            ylabel="second coordinate, from the centre" if coordinates else "along v",
-        )
+        for panel in self.axes_:
+            panel.set(
+                xlabel="first coordinate, from the centre" if coordinates else "along u",
+                ylabel="second coordinate, from the centre" if coordinates else "along v",
+            )
+            if len(self.axes_) > 1:
+                panel.label_outer()
         self.axes_[0].figure.colorbar(self.contours_[0], ax=self.axes_, label="value", shrink=0.9, format="%.3g")
 
     def _draw_slices(self, whole: Slices, ax: Axes | None) -> None:
