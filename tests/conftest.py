@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+# What tests import is no test: looked through for examples, a loss would be registered a second time.
+collect_ignore = ["support"]
+
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
