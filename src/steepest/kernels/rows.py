@@ -183,8 +183,14 @@ class SingleRows(NamedTuple):
         if top == 0.0:
             return 0.0
         total = 0.0
+        # this block lies in the cache, so memory would rest: meanwhile it fetches the rows of the next block
+        flat = X.reshape(X.size)
+        ahead = (stop - start) * d
         whole = start + (stop - start) // 4 * 4
         for i in range(start, whole, 4):
+            if (i + 4) * d + ahead <= X.size:
+                for j in range(i * d + ahead, (i + 4) * d + ahead, 16):
+                    prefetch(flat, j)
             total += p[i] * u[i] + p[i + 1] * u[i + 1] + p[i + 2] * u[i + 2] + p[i + 3] * u[i + 3]
             # weights are tiny where rows are many: relative to the largest they stay in range
             c0 = np.float32(p[i] * u[i] / top)
