@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = data.WORK / "results"
 START_LIMIT = 180.0  # seconds a worker may take to load its data and import its library
 ALWAYS = ("steepest", "sklearn")
+HOPELESS = 90  # times the fastest; screening goes on while a rung takes a third of it, 30 times
 
 
 def work(spec: dict[str, Any], peer: peers.Peer, cap: float) -> tuple[list[dict[str, Any]], dict[int, np.ndarray]]:
@@ -110,9 +111,9 @@ class CellRace:
                     yield name, variant, rungs
 
     def cap(self) -> float:
-        """Seconds a fit may take: there is nothing to learn from one 30 times slower than the fastest."""
+        """Seconds a fit may take: there is nothing to learn from one far slower than the fastest."""
         found = ladder.results(self.runs, ladder.TARGETS[-1])
-        return min(self.options.cap, max(10.0, 30 * found[0].seconds)) if found else self.options.cap
+        return min(self.options.cap, max(10.0, HOPELESS * found[0].seconds)) if found else self.options.cap
 
     def run(self, name: str, variant: str, rungs: peers.Ladder, screening: bool) -> None:
         cap = self.cap()
