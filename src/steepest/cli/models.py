@@ -2,63 +2,71 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+import steepest
 from steepest.cli.inputs import Wanted, read_one
 from steepest.exceptions import DataError
 from steepest.protocols import AnyArray
 from steepest.readers import Dataset, Layout, Table, is_table, read_dataset
 from steepest.readers.builtin import BUILTIN
+from steepest.report.given import columns, parts
+from steepest.report.view import Reported
+from steepest.transforms.encoding import TableEncoder
 
 
 class Loaded(NamedTuple):
-    """A model taken apart: the encoder of tables where it begins with one, what follows, the estimator."""
+    """A model taken apart: what makes the columns that people see, and the rest as a report shows it."""
 
     whole: Any
-    encoder: Any
-    steps: list[tuple[str, Any]]
-    estimator: Any
+    before: list[tuple[str, Any]]
+    shown: Reported
+
+    @property
+    def encoder(self) -> Any:
+        """The encoder of tables, where the model begins with one."""
+        first = self.before[0][1] if self.before else None
+        return first if isinstance(first, TableEncoder) else None
 
 
-def taken_apart(model: Any) -> Loaded:
-    """The parts of a model or pipeline."""
-    steps = list(model.steps[:-1]) if hasattr(model, "steps") else []
-    estimator = model.steps[-1][1] if hasattr(model, "steps") else model
-    encoder = None
-    if steps and hasattr(steps[0][1], "encoded_names_"):
-        encoder = steps.pop(0)[1]
-    return Loaded(model, encoder, steps, estimator)
+def load(path: Path) -> Loaded:
+    """A model from its file, taken apart."""
+    whole = steepest.load(path)
+    return Loaded(whole, *parts(whole))
 
 
 class Given(NamedTuple):
-    """Rows as the whole model takes them, their targets where the file has them, and words about the file."""
+    """Rows as ``Loaded.shown`` takes them, made once; names, targets where the file has them, and words."""
 
     X: Any
+    feature_names: tuple[str, ...] | None
     y: AnyArray | None
     source: str
     notes: tuple[str, ...]
-    table: Table | None = None
+
+    def dataset(self, name: str) -> Dataset:
+        """The rows with their targets."""
+        if self.y is None:
+            raise DataError(f"{self.source}: has no target, so there is nothing to compare predictions with")
+        return Dataset(self.X, self.y, name=name, source=self.source, feature_names=self.feature_names)
 
 
 def rows_for(model: Loaded, path: str, wanted: Wanted) -> Given:
     """Read a file for predictions: tables by the names of the columns, others as they are."""
+    encoder = model.encoder
     if path in BUILTIN or not is_table(path):
-        if model.encoder is not None:
+        if encoder is not None:
             raise DataError(f"{path}: the model was fitted on a table; give a CSV or Parquet file with its columns")
-        expected = getattr(model.whole, "n_features_in_", None)
-        data = read_dataset(path, n_features=expected, part="test")
-        return Given(data.X, data.y, data.source, tuple(filter(None, (data.note,))))
-    like = None
-    if model.encoder is not None and model.encoder.layout_ is not None:
-        like = Layout.from_dict(model.encoder.layout_)
+        data = read_dataset(path, n_features=getattr(model.whole, "n_features_in_", None), part="test")
+        return Given(*columns(model.before, data.X), data.y, data.source, tuple(filter(None, (data.note,))))
+    like = None if encoder is None or encoder.layout_ is None else Layout.from_dict(encoder.layout_)
     table = read_one(path, wanted, like, needs_target=False)
     y = None if table.target is None else table.y()
-    if model.encoder is not None:
-        return Given(table, y, table.source, table.notes, table)
-    X = _numbers(table, model, path)
-    return Given(X, y, table.source, table.notes, table)
+    X = table if encoder is not None else _numbers(table, model, path)
+    return Given(*columns(model.before, X), y, table.source, table.notes)
 
 
 def _numbers(table: Table, model: Loaded, path: str) -> Any:
@@ -74,7 +82,7 @@ def _numbers(table: Table, model: Loaded, path: str) -> Any:
             f"{path}: has {len(chosen)} columns of features ({', '.join(chosen[:8])}), the model was fitted on "
             f"{expected}; give those, in the same order"
         )
-    if model.steps:  # transformers of the user's may take text and gaps
+    if model.before:  # transformers of the user's may take text and gaps
         return table.arrow.select(chosen).to_pandas()
     for name in chosen:
         column = table.arrow.column(name)
@@ -87,17 +95,3 @@ def _numbers(table: Table, model: Loaded, path: str) -> Any:
             )
     frame = table.arrow.select(chosen).to_pandas()
     return frame if names is not None else frame.to_numpy(dtype=np.float64)
-
-
-def dataset_for(model: Loaded, given: Given, name: str) -> Dataset:
-    """The rows before the steps that a report folds into the coefficients, with their targets."""
-    if given.y is None:
-        raise DataError(f"{given.source}: has no target, so there is nothing to compare predictions with")
-    if model.encoder is not None and given.table is not None:
-        encoded = model.encoder.transform(given.table)
-        return given.table.dataset(encoded, model.encoder.get_feature_names_out().tolist())
-    X = given.X.to_numpy() if hasattr(given.X, "to_numpy") else given.X
-    names = getattr(model.whole, "feature_names_in_", None)
-    return Dataset(
-        X, given.y, name=name, source=given.source, feature_names=None if names is None else tuple(map(str, names))
-    )

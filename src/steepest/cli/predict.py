@@ -55,36 +55,33 @@ def predict(
 def _run(path: Path, data: str, out: Path | None, header: str, *, proba: bool, as_json: bool, quiet: bool) -> None:
     import numpy as np
 
-    import steepest
     from steepest.atomic import check_writable, write_bytes
     from steepest.cli.inputs import Wanted
-    from steepest.cli.models import dataset_for, rows_for, taken_apart
+    from steepest.cli.models import load, rows_for
     from steepest.exceptions import DataError
     from steepest.report.metrics import score
-    from steepest.report.view import Reported
     from steepest.report.words import metric
 
     if out is not None:
         check_writable(out, "predictions.csv")
-    loaded = taken_apart(steepest.load(path))
-    if proba and not hasattr(loaded.whole, "predict_proba"):
-        raise DataError(f"{path}: {type(loaded.estimator).__name__} has no probabilities; leave out --proba")
-    given = rows_for(loaded, data, Wanted(header=header, quiet=quiet))
+    model = load(path)
+    shown = model.shown
+    if proba and not hasattr(shown, "predict_proba"):
+        raise DataError(f"{path}: {shown.fit_record_.estimator} has no probabilities; leave out --proba")
     try:
-        columns: dict[str, Any] = {"prediction": np.asarray(loaded.whole.predict(given.X))}
+        given = rows_for(model, data, Wanted(header=header, quiet=quiet))
+        columns: dict[str, Any] = {"prediction": np.asarray(shown.predict(given.X))}
         if columns["prediction"].ndim == 2:
             many = columns.pop("prediction")
             columns = {f"prediction_{k + 1}": many[:, k] for k in range(many.shape[1])}
         if proba:
-            chances = np.asarray(loaded.whole.predict_proba(given.X))
-            columns.update(
-                {f"probability_{label}": chances[:, k] for k, label in enumerate(loaded.whole.classes_.tolist())}
-            )
+            chances = np.asarray(shown.predict_proba(given.X))
+            columns.update({f"probability_{label}": chances[:, k] for k, label in enumerate(shown.classes_.tolist())})
     except ValueError as error:
         raise error if isinstance(error, DataError) else DataError(f"{data}: {error}") from error
     scores = None
-    if given.y is not None and _comparable(loaded.estimator, given.y):
-        scores = score(Reported(loaded.estimator, loaded.steps), dataset_for(loaded, given, Path(data).name))
+    if given.y is not None and _comparable(shown, given.y):
+        scores = score(shown, given.dataset(Path(data).name))
     n = len(next(iter(columns.values())))
     content = _parquet(columns) if out is not None and out.suffix.lower() == ".parquet" else _csv(columns)
     if out is None:

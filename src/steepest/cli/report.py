@@ -42,29 +42,28 @@ def report(
 
 
 def _run(path: Path, test: str | None, out: Path | None, header: str, *, as_json: bool, quiet: bool) -> None:
-    import steepest
     from steepest.atomic import check_writable, write_text
     from steepest.cli.inputs import Wanted
-    from steepest.cli.models import dataset_for, rows_for, taken_apart
+    from steepest.cli.models import load, rows_for
     from steepest.persistence import describe
     from steepest.report.html import render
     from steepest.report.metrics import score
-    from steepest.report.view import Reported
     from steepest.report.words import metric, verdict
 
     if out is not None:
         check_writable(out, "report.html")
-    about, loaded = describe(path), taken_apart(steepest.load(path))
-    estimator = loaded.estimator
-    said, shown = verdict(estimator.certificate_), Reported(estimator, loaded.steps)
+    about, model = describe(path), load(path)
+    shown = model.shown
+    said = verdict(shown.certificate_)
     data = scores = None
     if test is not None:
-        given = rows_for(loaded, test, Wanted(header=header, quiet=quiet or as_json))
-        data = dataset_for(loaded, given, Path(test).name)
+        data = rows_for(model, test, Wanted(header=header, quiet=quiet or as_json)).dataset(Path(test).name)
         scores = score(shown, data)
     if out is not None:
-        names = None if loaded.encoder is None else loaded.encoder.get_feature_names_out().tolist()
-        names = names or about["expects"]["feature_names"]
+        names = about["expects"]["feature_names"]
+        if model.before:
+            last = model.before[-1][1]
+            names = last.get_feature_names_out().tolist() if hasattr(last, "get_feature_names_out") else None
         page = render(shown, test=data, scores=scores, title=f"{about['estimator']}, {path.name}", feature_names=names)
         write_text(out, page)
     if as_json:

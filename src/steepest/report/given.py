@@ -36,12 +36,8 @@ def _folds(step: Any) -> bool:
     return scaled or hasattr(step, "whitening_")
 
 
-def dataset(before: list[tuple[str, Any]], X: Any, y: Any, what: str) -> Dataset:
-    """Rows and targets as a data set; the targets of a table that was read from a file are its own."""
-    if isinstance(X, Table):
-        y = X.y() if y is None else y
-    if y is None:
-        raise InvalidParameterError(f"{what}: expected rows and targets, got rows alone. Give y too.")
+def columns(before: list[tuple[str, Any]], X: Any) -> tuple[Any, tuple[str, ...] | None]:
+    """Rows after the steps as a matrix, and the names of its columns where they have any."""
     names = getattr(X, "columns", None)
     rows = X
     for _, step in before:
@@ -50,7 +46,16 @@ def dataset(before: list[tuple[str, Any]], X: Any, y: Any, what: str) -> Dataset
     names = getattr(rows, "columns", names)
     if hasattr(rows, "to_numpy"):
         rows = rows.to_numpy()
-    labels = None if names is None else tuple(str(name) for name in names)
+    return rows, None if names is None else tuple(str(name) for name in names)
+
+
+def dataset(before: list[tuple[str, Any]], X: Any, y: Any, what: str) -> Dataset:
+    """Rows and targets as a data set; the targets of a table that was read from a file are its own."""
+    if isinstance(X, Table):
+        y = X.y() if y is None else y
+    if y is None:
+        raise InvalidParameterError(f"{what}: expected rows and targets, got rows alone. Give y too.")
+    rows, labels = columns(before, X)
     target = _targets(y)
     if rows.shape[0] != len(target):
         raise InvalidParameterError(f"{what}: expected as many targets as rows ({rows.shape[0]}), got {len(target)}.")

@@ -135,7 +135,7 @@ def coefficients(estimator: Any, data: Dataset | None, feature_names: Sequence[s
     coef = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64))
     label: Callable[[Any], str] = str if data is None else data.label_name
     names = _output_names(estimator, label, len(coef))
-    known = data is not None and getattr(estimator, "folded", True) and data.n_features == coef.shape[1]
+    known = data is not None and data.n_features == coef.shape[1]
     shape = data.image_shape if known and data is not None else None
     if shape is not None and coef.shape[1] == shape[0] * shape[1]:
         return _pictures(coef, names, shape)

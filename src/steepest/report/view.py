@@ -18,14 +18,12 @@ class Reported:
     ----------
     estimator : fitted estimator
     steps : sequence of (str, transformer)
-        What was applied to the columns before the estimator saw them.
+        Scaling and whitening, applied to the columns before the estimator saw them.
 
     Attributes
     ----------
     coef_ : array
-        For the columns before the steps: a linear step is folded in, so that names and pictures hold.
-    folded : bool
-        Whether all steps could be; otherwise coefficients are those of the transformed columns.
+        For the columns before the steps, which are folded in, so that names and pictures hold.
 
     Notes
     -----
@@ -37,15 +35,8 @@ class Reported:
         self._steps = list(steps)
         coef = estimator.coef_
         self.coef_: FloatArray = np.asarray(coef.toarray() if hasattr(coef, "toarray") else coef, dtype=np.float64)
-        self.folded = True
         for _, step in reversed(self._steps):
-            if hasattr(step, "whitening_"):
-                self.coef_ = self.coef_ @ step.whitening_
-            elif hasattr(step, "scale_") and hasattr(step, "mean_"):
-                self.coef_ = self.coef_ / step.scale_
-            else:
-                self.folded = False
-                break
+            self.coef_ = self.coef_ @ step.whitening_ if hasattr(step, "whitening_") else self.coef_ / step.scale_
 
     def _asked(self, question: Callable[[Any], Any], X: Any) -> Any:
         with warnings.catch_warnings():
