@@ -155,7 +155,7 @@ class DenseSource:
         ``rows`` restricts the sum to some row numbers, with weights of the same length.  ``dtype`` is the
         precision of the block products (default: that of X); blocks are added in float64.  ``shift``, in
         the precision of X, is subtracted from every row first: a mean that is large beside the spread
-        would drown it in rounding.  Extra memory: a block of 8 MiB and a (d + 1, d + 1) sum a lane.
+        would drown it in rounding.  Extra memory: a block (see `_moment_rows`) and a (d + 1, d + 1) sum a lane.
         """
         return self._second_moments(weights, rows, dtype, shift, None, True)[0]
 

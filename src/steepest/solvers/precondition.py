@@ -146,8 +146,7 @@ class SoftmaxSchedule:
 
     The blocks leave out what couples the classes.  Along a shift common to all classes that would be
     wrong without bound (the softmax does not feel such a shift), so `ClassBlocks` works in the space
-    where the classes sum to zero, in which gradients lie.  On MNIST this takes 19 passes to 1e-6 where
-    the whitening metric of Bohning (1992) takes 95, and no metric 294.
+    where the classes sum to zero, in which gradients lie.  The whitening metric is that of Bohning (1992).
 
     A block is the sum of ``h_i x_i x_i'`` with ``h_i = p_i q_i (1 - q_i)``.  Most rows are sure of their class, so
     a few are drawn by their share of h (`likely_rows`).  A direction that fewer than one draw stands for cannot be
