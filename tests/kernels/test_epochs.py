@@ -72,6 +72,17 @@ def test_sparse_steps_equal_dense_ones(data, loss, l2: float, l1: float, size: i
         assert np.array_equal(truth == 0.0, plain(loss, X, y, p, order, factors, rates, size, l2, l1, start) == 0.0)
 
 
+def test_without_an_intercept_there_is_none(data) -> None:
+    X, y, order, p = data
+    rates, w = rates_for(N), np.zeros(D)
+    truth = np.zeros(D)
+    for i, eta in zip(order, rates, strict=True):
+        x = X[[int(i)]].toarray()[0]
+        truth = (1.0 - 0.1 * eta) * truth - eta * p[i] * Logistic().slope(x @ truth, y[i]) * x
+    plain_epoch(Logistic(), as_source(X).rows, y, p, order, NONE, rates, 1, 0.1, 0.0, 1.0, w, D, NONE, NONE, NONE)
+    np.testing.assert_allclose(w, truth, rtol=0, atol=1e-12)
+
+
 def test_rows_of_single_precision(data) -> None:
     X, y, order, p = data
     single = X.toarray().astype(np.float32)

@@ -147,7 +147,8 @@ def plain_epoch(loss, rows, y, p, order, factors, rates, size, l2, l1, bias_rate
                         lag[column(rows, i, e)] += reach * (c * entry(rows, i, e))
                 for e in range(first, end):
                     w[column(rows, i, e)] += c * entry(rows, i, e)
-        b -= bias_rate * move * total
+        if intercept:
+            b -= bias_rate * move * total
         if truncating:
             cuts += eta * l1 / scale
         if averaging:
