@@ -171,13 +171,15 @@ class Problem(Protocol):
 class Round(NamedTuple):
     """One iteration or epoch as it happened.  It carries no verdict; nan where a number is not known."""
 
-    at: Evaluation
+    at: Evaluation | None  # None: not evaluated, and w says where it ended
     step: float
     note: str = ""
     exhausted: bool = False  # the solver cannot move any further (line search at rounding level ...)
     settled: bool = False  # a direct method is done; whether it is right, the certificate tells
     bound: Bound | None = None  # a bound that the solver knows already, in place of the cheap one
     dual: FloatArray | None = None  # loss slopes (n,) that prove more than those at the scores; certify verifies them
+    w: FloatArray | None = None
+    part: bool = False  # the round is not finished: a moment to look at the clock
 
 
 class Solver(Protocol):

@@ -4,6 +4,11 @@ A solver proposes points and never judges them.  The loop stops it when a cheap 
 is met, and then has the certificate recomputed from the parameters alone.  If that certificate misses the
 target, which rounding or an intercept can cause, the target is tightened and the same solver goes on.  Held-out
 rows may end a run too, and choose which of its rounds is the result; no solver sees them.
+
+The best round is the result.  A solver with ``keeps = "last"`` goes on from where it stopped: at the end of a budget
+the result is its last round, as it stands, so that one run of many epochs equals many runs of one.  Such a solver
+need not evaluate every round (``Round.at`` is None), and may hand over a round in parts, between which the clock is
+looked at.  The history holds the rounds that were measured; observers see all.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from steepest.certify.bounds import FLOOR, quick_bound
-from steepest.protocols import Bound, Certificate, Evaluation, FloatArray, Observer, Status
+from steepest.protocols import HISTORY_COLUMNS, Bound, Certificate, Evaluation, FloatArray, Observer, Round, Status
 from steepest.record.history import History
 from steepest.record.validation import Monitor
 
@@ -59,6 +64,8 @@ class _Watch:
         self.began = time.perf_counter()
         self.compiled = limits.compiling() if limits.compiling is not None else 0.0
         self.best_round = -1
+        self.rounds = 0
+        self.last: FloatArray | None = None  # the parameters of the last round
         self.spent = False  # the patience of the monitor
         self.history = History()
         self.best: Evaluation | None = None
@@ -73,29 +80,33 @@ class _Watch:
     def see(self, at: Evaluation, bound: Bound, step: float, dual: FloatArray | None = None) -> bool:
         """Record a round; True where an observer asks to stop."""
         if self.best is None or at.value <= self.best.value or not math.isfinite(self.best.value):
-            self.best, self.best_bound, self.best_round = at, bound, len(self.history)
+            self.best, self.best_bound, self.best_round = at, bound, self.rounds
         if dual is not None:
             self.dual = dual
-        norm = math.sqrt(max(self.problem.inner(at.gradient, at.gradient), 0.0))
-        row = {
-            "iteration": float(self.iterations),
-            "passes": float(self.problem.passes),
-            "seconds": self.elapsed(),
+        proven = bound.bounds == "suboptimality"
+        measured = {
             "objective": at.value,
-            "gap": bound.value if bound.bounds == "suboptimality" else math.nan,
-            "relative_gap": bound.relative if bound.bounds == "suboptimality" else math.nan,
-            "gradient_norm": norm,
-            "step": step,
-            "validation_loss": math.nan,
-            "validation_score": math.nan,
+            "gap": bound.value if proven else math.nan,
+            "relative_gap": bound.relative if proven else math.nan,
+            "gradient_norm": math.sqrt(max(self.problem.inner(at.gradient, at.gradient), 0.0)),
         }
+        return self.note(at.w, step, measured)
+
+    def note(self, w: FloatArray, step: float, measured: dict[str, float] | None = None) -> bool:
+        """A round at w, of which little or nothing was measured; True where an observer asks to stop."""
+        self.last = w
+        self.rounds += 1
+        row = dict.fromkeys(HISTORY_COLUMNS, math.nan)
+        row.update(iteration=float(self.iterations), passes=float(self.problem.passes), seconds=self.elapsed())
+        row.update(measured or {}, step=step)
         if self.monitor is not None:
-            self.spent = self.monitor.see(self.problem.weights(at.w))
+            self.spent = self.monitor.see(self.problem.weights(w))
             row.update(self.monitor.row)
-        self.history.append(**row)
+        if measured is not None or self.monitor is not None:
+            self.history.append(**row)
         asked = False
         for observer in self.observers:
-            view = at.w.view()
+            view = w.view()
             view.flags.writeable = False
             asked = bool(observer.round(row, view)) or asked
         return asked
@@ -105,6 +116,11 @@ class _Watch:
         limits = self.limits
         if limits.max_iter is not None and self.iterations >= limits.max_iter:
             return f"max_iter={limits.max_iter} reached"
+        return self.late()
+
+    def late(self) -> str | None:
+        """The limit of time, where it is reached."""
+        limits = self.limits
         if limits.max_time is not None:
             compiled = limits.compiling() - self.compiled if limits.compiling is not None else 0.0
             if self.elapsed() - compiled >= limits.max_time:
@@ -163,7 +179,8 @@ def run(
             status, reason = watch_ended
             if status is Status.STOPPED_EARLY:
                 break
-            final, certificate, spent = _certified(watch, problem, certify, status, reason)
+            last = status is Status.BUDGET and getattr(solver, "keeps", "best") == "last"
+            final, certificate, spent = _certified(watch, problem, certify, status, reason, last=last, fallback=w)
             certify_seconds += spent
             if certificate.passed or status is not Status.CERTIFIED:
                 break
@@ -252,13 +269,17 @@ def _certified(
     status: Status,
     reason: str,
     fallback: FloatArray | None = None,
+    last: bool = False,
 ) -> tuple[FloatArray, Certificate, float]:
     began = time.perf_counter()
-    at = watch.best.w if watch.best is not None else fallback
+    reached = watch.best.w if watch.best is not None else None
+    if (last or reached is None) and watch.last is not None and np.all(np.isfinite(watch.last)):
+        reached = watch.last
+    at = reached if reached is not None else fallback
     assert at is not None
     weights = problem.weights(at)
     polish = getattr(problem, "polish", None)
-    if polish is not None and watch.best is not None and math.isfinite(watch.best.value):
+    if polish is not None and not last and watch.best is not None and math.isfinite(watch.best.value):
         weights = polish(weights, watch.best.scores)
     certificate = certify(weights, status, reason, watch.dual)
     return weights, certificate, time.perf_counter() - began
@@ -275,15 +296,29 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
                 return Status.BUDGET, over
             watch.iterations += 1
         round_ = solver.advance(state)
+        while round_.part:
+            late = watch.late()
+            if late is not None:
+                watch.iterations -= 1  # this one is not finished
+                watch.last = round_.w
+                return Status.BUDGET, late
+            round_ = solver.advance(state)
         at = round_.at
         if round_.note:
             watch.notes.append(round_.note)
+        if at is None:
+            stop = _unmeasured(solver, state, watch, round_)
+            first = False
+            if stop is not None:
+                return stop
+            continue
         bound = quick_bound(problem, at, floor) if round_.bound is None else round_.bound
         before = watch.best.value if watch.best is not None else math.inf
         asked = watch.see(at, bound, round_.step, round_.dual)
         first = False
         if not np.isfinite(at.value):
-            return Status.DIVERGED, f"the objective is {at.value} after {watch.iterations} rounds"
+            said = f"the objective is {at.value} after {watch.iterations} rounds"
+            return Status.DIVERGED, said + _cure(solver, state)
         if bound.bounds == "suboptimality" and bound.relative <= target:
             return Status.CERTIFIED, "the bound meets tol"
         if round_.settled:
@@ -296,7 +331,28 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
             return Status.STALLED, round_.note or "no step decreases the objective beyond rounding"
         grew = at.value > 1e3 * abs(before) + 1e3 * abs(floor / FLOOR)
         if grew and watch.iterations > 3 and round_.dual is None:  # a method on the dual may pass such points
-            return Status.DIVERGED, f"the objective grew to {at.value:.3g}, from {before:.3g} at best"
+            said = f"the objective grew to {at.value:.3g}, from {before:.3g} at best"
+            return Status.DIVERGED, said + _cure(solver, state)
         flat = flat + 1 if not at.value < before else 0
         if flat >= solver.patience:
             return Status.STALLED, f"no decrease of the objective in {flat} rounds"
+
+
+def _unmeasured(solver: Any, state: Any, watch: _Watch, round_: Round) -> tuple[Status, str] | None:
+    """Take note of a round that was not evaluated; how the run ends, where it does."""
+    w = round_.w
+    assert w is not None
+    finite = bool(np.all(np.isfinite(w)))
+    if finite and watch.note(w, round_.step):
+        return Status.INTERRUPTED, "an observer asked to stop"
+    if not finite:
+        return Status.DIVERGED, f"the parameters are not finite after {watch.iterations} rounds" + _cure(solver, state)
+    if watch.spent:
+        return Status.STOPPED_EARLY, "the validation rows got no better"
+    return None
+
+
+def _cure(solver: Any, state: Any) -> str:
+    """What the solver says should be done about divergence."""
+    cure = getattr(solver, "cure", None)
+    return f": {cure(state)}" if cure is not None else ""

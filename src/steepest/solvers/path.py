@@ -114,7 +114,7 @@ class Continued:
                 round_ = Round(at, math.nan)
         else:
             round_ = self.solver.advance(state)
-        if self._at is None or round_.at.value <= self._at.value:
+        if round_.at is not None and (self._at is None or round_.at.value <= self._at.value):
             self._at = round_.at
         return round_
 
