@@ -217,6 +217,14 @@ SOLVERS: dict[str, Callable[..., Plan]] = {
     "bfgs": _classic("bfgs"),
     "newton-cholesky": _classic("newton-cholesky"),
     "newton-cg": _classic("newton-cg"),
+    "sgd": _classic("sgd"),
+    "momentum": _classic("momentum"),
+    "nesterov": _classic("nesterov"),
+    "adagrad": _classic("adagrad"),
+    "rmsprop": _classic("rmsprop"),
+    "adam": _classic("adam"),
+    "adamw": _classic("adamw"),
+    "ftrl": _classic("ftrl"),
 }
 
 

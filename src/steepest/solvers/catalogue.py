@@ -1,4 +1,4 @@
-"""The classic batch methods by name, with their options.
+"""The classic batch methods and the stochastic ones by name, with their options.
 
     make("gradient_descent", problem, line_search="1/L")
 
@@ -24,6 +24,7 @@ from steepest.solvers.gradient import OneOverL, SteepestDescent
 from steepest.solvers.newton_cg import NewtonCG
 from steepest.solvers.searches import Fixed, StrongWolfe
 from steepest.solvers.searches_ray import Armijo, Exact, Remembered
+from steepest.solvers.stochastic import StochasticGradient
 
 LINE_SEARCHES = ("fixed", "1/L", "exact", "armijo", "wolfe")
 BFGS_LARGEST = 4000  # parameters: 128 MB for the matrix
@@ -132,6 +133,31 @@ def lbfgs(
     return Batch("lbfgs", LBFGS(metric, memory), search, schedule)
 
 
+def _stochastic(name: str) -> Callable[..., Any]:
+    """The factory of a stochastic method: the parameters of the rule and those of the solver are its options."""
+    from steepest.rules import RULES
+
+    rule: Any = RULES[name]
+
+    def factory(problem: Any, **options: Any) -> StochasticGradient:
+        _needs_plain(problem, name)
+        chosen = {field: options.pop(field) for field in rule._fields if field in options}
+        given = options.pop("rule", None)
+        if given is not None and (chosen or type(given) is not rule):
+            raise InvalidParameterError(
+                f"rule: expected a value of {rule.__name__} and no other parameters of it, got {given!r}. "
+                f"Use solver='{getattr(given, 'name', name)}'."
+            )
+        return StochasticGradient(given or (rule(**chosen) if chosen else name), **options)
+
+    own = [p for p in inspect.signature(StochasticGradient).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    fields = [inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY) for field in ("rule", *rule._fields)]
+    problem = inspect.Parameter("problem", inspect.Parameter.POSITIONAL_ONLY)
+    factory.__signature__ = inspect.Signature([problem, *fields, *own])  # type: ignore[attr-defined]
+    factory.__doc__ = f"Stochastic steps of the rule '{name}'; see `steepest.solvers.stochastic`."
+    return factory
+
+
 def closed_form(problem: Any) -> ClosedForm:
     """Least squares and ridge directly (C1)."""
     _needs_plain(problem, "closed_form")
@@ -147,6 +173,12 @@ CATALOGUE: dict[str, Callable[..., Any]] = {
     "closed_form": closed_form,
 }
 
+STOCHASTIC: dict[str, Callable[..., Any]] = {
+    name: _stochastic(name) for name in ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "ftrl")
+}
+
+CATALOGUE |= STOCHASTIC
+
 EXPECTED: dict[str, str] = {
     "gradient_descent": "passes in proportion to the condition number: hundreds to millions",
     "lbfgs": "20 to 200 passes to a relative gap of 1e-6",
@@ -154,6 +186,7 @@ EXPECTED: dict[str, str] = {
     "newton-cholesky": "4 to 12 steps, each a Hessian and a pass",
     "newton-cg": "5 to 15 steps, each of 3 to 50 passes",
     "closed_form": "one factorisation and two or three passes",
+    **dict.fromkeys(STOCHASTIC, "5 to 50 epochs to a relative gap of 1e-3, many more for a small one"),
 }
 
 

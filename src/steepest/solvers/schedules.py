@@ -12,6 +12,7 @@ that depends on what is observed.  A schedule that misses one may do well for a 
 
 from __future__ import annotations
 
+import difflib
 import math
 from typing import Any, NamedTuple, cast
 
@@ -87,6 +88,12 @@ class _Power(NamedTuple):
     power: float
 
 
+class _Fading(NamedTuple):
+    eta0: float
+    decay: float
+    power: float
+
+
 class _Steps(NamedTuple):
     eta0: float
     every: int
@@ -154,6 +161,38 @@ class InverseScaling(_Schedule, _Power):
 
     def _law(self, t: FloatArray) -> FloatArray:
         return np.asarray(self.eta0 / (t + 1.0) ** self.power)
+
+
+class Fading(_Schedule, _Fading):
+    """``eta0 (1 + decay t)^-power``: eta0 for about ``1 / decay`` steps, then as `InverseScaling`.
+
+    With ``decay = eta0 alpha`` and power 1 it ends as ``1 / (alpha t)``, with power 3/4 it suits averaging.
+
+    References
+    ----------
+    Bottou (2012), Stochastic gradient descent tricks.  Xu (2011), Towards optimal one pass large scale learning with
+    averaged stochastic gradient descent.
+
+    Examples
+    --------
+    >>> Fading(0.5, 1.0, 1.0).rates(0, 4)
+    array([0.5       , 0.25      , 0.16666667, 0.125     ])
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, eta0: float = 0.01, decay: float = 1e-4, power: float = 0.75) -> Fading:
+        _check("eta0", eta0)
+        _check("decay", decay)
+        _check("power", power, open_low=False)
+        return super().__new__(cls, float(eta0), float(decay), float(power))
+
+    @property
+    def robbins_monro(self) -> RobbinsMonro:
+        return RobbinsMonro(self.power <= 1.0, self.power > 0.5)
+
+    def _law(self, t: FloatArray) -> FloatArray:
+        return np.asarray(self.eta0 / (1.0 + self.decay * t) ** self.power)
 
 
 class Inverse(_Schedule, _Rate):
@@ -411,9 +450,85 @@ SCHEDULES: dict[str, type] = {
     "inverse_next": InverseNext,
     "inverse_root": InverseRoot,
     "invscaling": InverseScaling,
+    "fading": Fading,
     "pegasos": Pegasos,
     "step": StepDecay,
     "cosine": Cosine,
     "warm_up": WarmUp,
     "plateau": ReduceOnPlateau,
 }
+
+#: The names as they are written in formulas and elsewhere.
+ALIASES: dict[str, str] = {
+    "1/k": "inverse",
+    "1/(k+1)": "inverse_next",
+    "1/sqrt(k)": "inverse_root",
+    "optimal": "pegasos",
+    "adaptive": "plateau",
+}
+
+
+def get_schedule(given: Any, *, eta0: float | None = None, alpha: float = 0.0, **parameters: Any) -> Any:
+    """The schedule for a rate, a name, or a value itself.
+
+    Parameters
+    ----------
+    given : float, str or schedule
+        A number is a constant rate; names are those of `SCHEDULES` and `ALIASES`.
+    eta0 : float, optional
+        The first rate, where a name is given; that of the schedule's own default without it.
+    alpha : float
+        What "pegasos" takes, and the gentler "optimal": the strength of the penalty.
+    parameters
+        Others of the schedule.
+
+    Examples
+    --------
+    >>> get_schedule("1/k", eta0=2.0), get_schedule(0.1)
+    (Inverse(eta0=2.0), Constant(eta0=0.1))
+    """
+    if isinstance(given, _Schedule):
+        if eta0 is not None or parameters:
+            named = "eta0" if eta0 is not None else min(parameters)
+            raise InvalidParameterError(
+                f"{named}: expected none beside a schedule value, got one. Put it into the value."
+            )
+        return given
+    if not isinstance(given, str):
+        if eta0 is not None or parameters:
+            named = "eta0" if eta0 is not None else min(parameters)
+            raise InvalidParameterError(
+                f"{named}: expected none beside learning_rate={given!r}. Leave one of them out."
+            )
+        _check("learning_rate", given)
+        return Constant(given)
+    name = ALIASES.get(given, given)
+    if name not in SCHEDULES:
+        known = sorted([*SCHEDULES, *ALIASES])
+        near = difflib.get_close_matches(given, known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise InvalidParameterError(
+            f"learning_rate: expected 'auto', a number > 0, or one of {known}, got '{given}'.{hint}"
+        )
+    cls = SCHEDULES[name]
+    fields = [field for field in cls._fields if field not in ("rate", "best", "waited")]  # type: ignore[attr-defined]
+    if name == "pegasos":
+        if not alpha > 0.0 and "alpha" not in parameters:
+            raise InvalidParameterError(
+                f"learning_rate: '{given}' is 1 / (alpha k) and expects a penalty of positive strength, got {alpha!r}. "
+                "Use learning_rate='auto'."
+            )
+        parameters.setdefault("alpha", alpha)
+        if given == "optimal":  # a first step of the size of usual weights (Bottou 2012)
+            parameters.setdefault("shift", max(parameters["alpha"] ** -0.75, 1.0) - 1.0)
+    if given == "adaptive":
+        parameters = {"factor": 0.2, "patience": 4, "threshold": 1e-4, **parameters}
+    if name == "warm_up":
+        parameters.setdefault("then", Constant(0.01 if eta0 is None else eta0))
+        eta0 = None
+    if eta0 is not None and "eta0" in fields:
+        parameters["eta0"] = eta0
+    unknown = sorted(set(parameters) - set(fields))
+    if unknown:
+        raise InvalidParameterError(f"{unknown[0]}: learning_rate='{given}' takes {fields}. Leave it out.")
+    return cls(**parameters)

@@ -14,6 +14,7 @@ import numpy as np
 
 from steepest.certify.function import DENSE, FALLEN, GOOD, leftover, look
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
+from steepest.solvers.projected_face import FaceDescent, FaceNewton
 from steepest.solvers.trust import NewtonModel, TrustRegion
 
 SETTLED = "stationary, and no direction is known that leads down"
@@ -43,18 +44,21 @@ class Settling:
     A look costs a Hessian (or Lanczos steps), so it is taken where a round decreased f by less than ten times what may
     be left, or the solver cannot move; after a look in vain the wait doubles.  A saddle is left along the direction of
     the smallest curvature, with the step doubled for as long as f falls.  Where the solver cannot move although the
-    point is not stationary, Newton's method in a trust region goes on.
+    point is not stationary, Newton's method goes on: in a trust region, or projected.
 
     Parameters
     ----------
     solver : Solver
     tol : float
         See `steepest.certify.function.look`.
+    steer : bool
+        False: only ends the run, at a minimum.  What a rule does by itself is then seen.
     """
 
-    def __init__(self, solver: Any, tol: float) -> None:
+    def __init__(self, solver: Any, tol: float, steer: bool = True) -> None:
         self.solver = solver
         self.tol = tol
+        self.steer = steer
         self.name = solver.name
         self.patience = solver.patience
 
@@ -75,6 +79,8 @@ class Settling:
         """One round of the solver, or one step off a saddle."""
         done: Round = self.solver.advance(state.inner)
         at = done.at
+        if at is None:  # not evaluated: nothing to judge
+            return done
         if math.isnan(state.started):
             state.started = at.value
         state.rounds += 1
@@ -94,6 +100,10 @@ class Settling:
         seen = look(state.problem, at, self.tol, state.started)
         if seen.verdict.name in GOOD:
             return done._replace(exhausted=True, note=SETTLED)
+        if not self.steer:
+            state.looks += 1
+            state.next_look = state.rounds + 2**state.looks
+            return done
         if seen.verdict.name in ("saddle", "maximum") and seen.direction is not None:
             state.leaves += 1
             if state.leaves > LEAVES:
@@ -113,7 +123,10 @@ class Settling:
         if seen.verdict.name == "stationary":
             return done._replace(exhausted=True, note="no slope and no curvature")
         if done.exhausted and not state.rescued and state.problem.size <= DENSE:
-            self.solver = TrustRegion("newton", NewtonModel())
+            free = state.problem.constraint is None
+            self.solver = (
+                TrustRegion("newton", NewtonModel()) if free else FaceDescent("projected_newton", FaceNewton())
+            )
             state.inner, state.rescued = self.solver.start_here(state.problem, at.w), True
             state.flat = 0
             return done._replace(exhausted=False, note=f"{done.note}: Newton's method goes on")
@@ -131,7 +144,10 @@ def leave(problem: Any, at: Evaluation, direction: FloatArray) -> tuple[Evaluati
     t = 1e-4
     best: tuple[float, float] | None = None
     for _ in range(60):
-        values = [(problem.value(at.w + s * d), s) for s in ((t, -t) if best is None else (math.copysign(t, best[1]),))]
+        values = [
+            (problem.value(problem.project(at.w + s * d)), s)
+            for s in ((t, -t) if best is None else (math.copysign(t, best[1]),))
+        ]
         least = min(values)
         if not least[0] < (at.value if best is None else best[0]):
             if best is not None or t > 1.0:
@@ -141,5 +157,5 @@ def leave(problem: Any, at: Evaluation, direction: FloatArray) -> tuple[Evaluati
         t *= 2.0
     if best is None:
         return None
-    new = problem.evaluate(at.w + best[1] * d)
-    return (new, abs(best[1]) * float(np.linalg.norm(d))) if math.isfinite(new.value) else None
+    new = problem.evaluate(problem.project(at.w + best[1] * d))
+    return (new, float(np.linalg.norm(new.w - at.w))) if math.isfinite(new.value) else None

@@ -1,0 +1,132 @@
+"""Stochastic steps on a linear problem: which compiled epoch, and what it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from steepest.kernels.epochs import plain_epoch
+from steepest.kernels.epochs_rules import rule_epoch
+from steepest.protocols import AnyArray, FloatArray
+from steepest.rules import unpenalised
+
+_NONE = np.empty(0)
+LONGEST = 2e7  # multiply-adds in one call of a kernel: a fraction of a second, between which Ctrl-C is heard
+
+
+@dataclass(slots=True)
+class Memory:
+    """All that a stochastic method remembers between two epochs; picklable.
+
+    Attributes
+    ----------
+    w : array of shape (size,)
+        The last iterate.
+    state : array of shape (slots, size)
+        What the rule remembers.
+    t, epoch : int
+        Steps and epochs so far.
+    schedule : schedule
+        As it stands now.
+    mean : array of shape (size,), or None
+        The average of iterates, which is the result where it is kept.
+    weight : float
+        What the average weighs.
+    """
+
+    w: FloatArray
+    state: FloatArray
+    t: int
+    epoch: int
+    schedule: Any
+    mean: FloatArray | None = None
+    weight: float = 0.0
+
+    def point(self) -> FloatArray:
+        """The parameters that stand for the method now."""
+        return self.w if self.mean is None or self.weight == 0.0 else self.mean
+
+    def copy(self) -> Memory:
+        """The same numbers in arrays of their own."""
+        mean = None if self.mean is None else self.mean.copy()
+        return Memory(self.w.copy(), self.state.copy(), self.t, self.epoch, self.schedule, mean, self.weight)
+
+
+class Steps:
+    """Runs a rule over rows of a problem.
+
+    Parameters
+    ----------
+    problem : LinearProblem or MulticlassProblem
+    rule : rule
+    size : int
+        Rows of a batch.
+    bias_rate : float
+        What multiplies the rate of intercepts (the plain rule alone).
+    mean_weight : float
+        The mean weight of a row.
+    """
+
+    def __init__(self, problem: Any, rule: Any, size: int, bias_rate: float = 1.0, mean_weight: float = 1.0) -> None:
+        n = problem.source.shape[0]
+        self.problem, self.rule, self.size, self.bias_rate = problem, rule, size, bias_rate
+        p = problem.p * (n * mean_weight)
+        self.p: FloatArray = _NONE if np.all(np.abs(p - 1.0) <= 1e-12) else p  # rounding of n / n
+        self.plain = rule.name == "sgd"
+        layout = problem.layout
+        self.growing = rule.name == "ftrl" and (problem.traits.l1 > 0.0 or problem.traits.l2 > 0.0)
+        self.l1: float = 0.0 if self.growing else problem.traits.l1
+        self.l2: float = 0.0 if self.growing else problem.traits.l2
+        if rule.name == "adamw" and rule.decay == problem.traits.l2:  # the rule holds the squared penalty
+            self.l2 = 0.0
+        nnz = max(float(problem.source.nnz), 1.0)
+        self.longest = max(int(LONGEST * n / (nnz * layout.n_outputs)), size)
+
+    def state(self, w: FloatArray, rate: float) -> FloatArray:
+        """What the rule remembers at the start."""
+        state = np.zeros((0 if self.plain else 4, self.problem.size))
+        if self.rule.name == "ftrl":  # w is a function of z
+            state[0] = -w * (self.rule.beta / rate)
+        return state
+
+    def run(self, memory: Memory, order: AnyArray, factors: FloatArray, total: FloatArray | None) -> float:
+        """Steps over the rows of ``order``; ``total`` gains the sum of the iterates.  The last rate."""
+        problem, layout = self.problem, self.problem.layout
+        rates = memory.schedule.rates(memory.t, -(-len(order) // self.size))
+        mean = _NONE if total is None else total
+        d = layout.n_features
+        w = memory.w
+        data = (
+            problem.loss,
+            problem.source.rows,
+            problem.y,
+            self.p,
+            order,
+            factors,
+            rates,
+            self.size,
+            self.l2,
+            self.l1,
+        )
+        if self.plain:
+            seen = np.empty(d if self.l1 > 0.0 else 0)
+            plain_epoch(*data, self.bias_rate, w, d, seen, mean, np.empty(len(mean)))
+        else:
+            rule = self._grown(memory, len(rates), float(rates[0])) if self.growing else self.rule
+            free = unpenalised(rule)
+            rule_epoch(rule, free, *data, w, d, memory.state, float(memory.t), np.zeros(d), mean)
+        memory.t += len(rates)
+        problem.passes += len(order) / max(1, problem.source.shape[0])
+        return float(rates[-1])
+
+    def _grown(self, memory: Memory, steps: int, rate: float) -> Any:
+        """FTRL with the penalties of all steps up to the end of these: its penalties stand against sums."""
+        traits, m = self.problem.traits, self.problem.layout.n_weights
+        until = float(memory.t + steps)
+        rule = self.rule._replace(l1=traits.l1 * until, l2=traits.l2 * until)
+        z, n = memory.state[0, :m], memory.state[1, :m]
+        beyond = np.maximum(np.abs(z) - rule.l1, 0.0)
+        memory.w[:m] = -np.copysign(beyond, z) / ((rule.beta + np.sqrt(n)) / rate + rule.l2)
+        return rule
