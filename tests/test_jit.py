@@ -144,6 +144,23 @@ def test_a_loss_in_a_module_is_cached_and_follows_its_edits(process, tmp_path):
     assert process(code) == {"misses": 0, "numbers": [-2.0, 2.0]}
 
 
+def test_a_sum_of_losses_is_cached_and_follows_the_edits_of_its_terms(process, tmp_path):
+    module = tmp_path / "mine.py"
+    module.write_text(WELSCH)
+    code = (
+        "from mine import Mine\nfrom steepest.losses import sum_of\n"
+        "report(numbers=run(sum_of((Mine(1.0), 2.0), ('hinge', 1.0), ('logistic', 1e-9))))"
+    )
+    once = process(code)
+    assert once["misses"] == 1
+    assert once["numbers"] == pytest.approx([-3.0, 3.0], abs=1e-8)
+    assert process(code) == {**once, "misses": 0}
+    module.write_text(WELSCH.replace("SCALE = 1.0", "SCALE = 3.0"))
+    changed = process(code)
+    assert changed["misses"] == 1
+    assert changed["numbers"] == pytest.approx([-7.0, 7.0], abs=1e-8)
+
+
 def test_a_loss_that_another_process_cannot_import_does_not_take_its_kernels_away(process, tmp_path):
     module = tmp_path / "mine.py"
     module.write_text(WELSCH)

@@ -8,6 +8,7 @@ from solver_table import Table
 from sphinx.application import Sphinx
 
 from steepest.losses import SCALAR_LOSSES, VECTOR_LOSSES, get_loss, has
+from steepest.losses.registry import is_composed
 from steepest.penalties import get_penalty
 
 TARGETS = {
@@ -46,7 +47,9 @@ class LossTable(Table):
     def rows(self) -> tuple[list[list[str]], str]:
         head = ["name", "what it is", "targets", "predicts", "convex", "smooth", "proven by"]
         rows = [head]
-        for name in [*SCALAR_LOSSES, *VECTOR_LOSSES]:
+        for name, kind in (SCALAR_LOSSES | VECTOR_LOSSES).items():
+            if is_composed(kind):  # a sum, whose facts are those of its terms
+                continue
             loss = get_loss(name)
             if not ours(loss):
                 continue

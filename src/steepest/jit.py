@@ -125,8 +125,8 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
         # As text: an index that holds a class can only be read where its module can be imported, so one user's
         # loss would stop every kernel of every other program.
         _, *rest = super()._index_key(sig, codegen)
-        held = [part for arg in sig for part in getattr(arg, "types", ())]
-        return (str(sig), *rest, tuple(filter(None, (_class_stamp(arg) for arg in [*sig, *held]))))
+        held = [part for arg in sig for part in _with_parts(arg)]
+        return (str(sig), *rest, tuple(filter(None, map(_class_stamp, held))))
 
 
 def _class_stamp(arg: Any) -> str | None:
@@ -159,7 +159,14 @@ def cacheable(cls: type) -> bool:
 
 def _classes(value: tuple[Any, ...]) -> list[type]:
     """The class of a value and of the values it holds."""
-    return [type(value), *(type(part) for part in value if isinstance(part, tuple))]
+    return [type(value), *(cls for part in value if isinstance(part, tuple) for cls in _classes(part))]
+
+
+def _with_parts(arg: Any) -> Iterator[Any]:
+    """A Numba type, and the types of what its values hold."""
+    yield arg
+    for part in getattr(arg, "types", ()):
+        yield from _with_parts(part)
 
 
 class Kernel:

@@ -39,7 +39,7 @@ class Encoded(NamedTuple):
 
 def _against(codes: AnyArray, row: int, k: int, loss: Any) -> FloatArray:
     """Targets of a loss of one score: class ``row`` against the rest, for two classes the second against the first."""
-    low = 0.0 if type(loss).targets == "unit" else -1.0
+    low = 0.0 if loss.targets == "unit" else -1.0
     return np.where(codes == (1 if k == 2 else row), 1.0, low)
 
 

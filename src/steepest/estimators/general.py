@@ -45,7 +45,7 @@ def _penalty(penalty: Any, alpha: float, l1_ratio: float) -> Any:
 
 
 def _has_probabilities(estimator: Any) -> bool:
-    link = type(get_loss(estimator.loss)).link
+    link = get_loss(estimator.loss).link
     if link not in ("logistic", "softmax"):
         raise AttributeError(
             f"predict_proba: the loss {estimator.loss!r} has the link '{link}', which gives no probabilities. "
@@ -169,7 +169,7 @@ class LinearClassifier(LinearClassification):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         loss = _trainable(self.loss)
-        if type(loss).targets == "nonnegative":
+        if loss.targets == "nonnegative":
             raise IncompatibleError(f"loss: '{loss.name}' is for counts, not for classes. Use LinearRegressor.")
 
     def _problems(self, data: Encoded) -> list[Job]:
@@ -186,7 +186,7 @@ class LinearClassifier(LinearClassification):
         ----------
         X : array-like or sparse matrix of shape (n, d)
         """
-        return self._probabilities(X, type(get_loss(self.loss)).link)
+        return self._probabilities(X, get_loss(self.loss).link)
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> FloatArray:
@@ -196,7 +196,7 @@ class LinearClassifier(LinearClassification):
         ----------
         X : array-like or sparse matrix of shape (n, d)
         """
-        return self._log_probabilities(X, type(get_loss(self.loss)).link)
+        return self._log_probabilities(X, get_loss(self.loss).link)
 
 
 class LinearRegressor(LinearRegressionBase):
@@ -313,7 +313,7 @@ class LinearRegressor(LinearRegressionBase):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         loss = _trainable(self.loss)
-        if type(loss) in VECTOR_LOSSES.values() or type(loss).targets in ("sign", "class"):
+        if type(loss) in VECTOR_LOSSES.values() or loss.targets in ("sign", "class"):
             raise IncompatibleError(f"loss: '{loss.name}' is for classes, not for numbers. Use LinearClassifier.")
 
     def _problems(self, data: EncodedTargets) -> list[Job]:
@@ -323,7 +323,7 @@ class LinearRegressor(LinearRegressionBase):
 
     def _check_targets(self, Y: FloatArray, name: str) -> None:
         loss = _trainable(self.loss)
-        low, high, targets = float(Y.min()), float(Y.max()), type(loss).targets
+        low, high, targets = float(Y.min()), float(Y.max()), loss.targets
         if targets in ("nonnegative", "unit") and low < 0.0:
             raise DataError(
                 f"{name}: the loss '{loss.name}' takes targets >= 0, got {low:g}. "
@@ -336,12 +336,12 @@ class LinearRegressor(LinearRegressionBase):
 
     @property
     def _link(self) -> str:  # type: ignore[override]
-        return str(type(get_loss(self.loss)).link)
+        return str(get_loss(self.loss).link)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         try:
-            targets = type(get_loss(self.loss)).targets
+            targets = get_loss(self.loss).targets
         except InvalidParameterError:  # tags must be there before parameters are checked
             return tags
         tags.target_tags.positive_only = targets in ("nonnegative", "unit")

@@ -20,6 +20,10 @@ _FORMULAS: dict[str, Callable[[Any], str]] = {
 
 
 def _loss_term(loss: Any) -> str:
+    if loss.name == "weighted_sum":
+        parts = [(f"{abs(weight):g} {_loss_term(term)}", weight) for term, weight in loss.terms()]
+        joined = "".join(f" {'-' if weight < 0.0 else '+'} {text}" for text, weight in parts)
+        return f"[{joined.removeprefix(' + ').removeprefix(' ')}]"
     if loss.name in _FORMULAS:
         return _FORMULAS[loss.name](loss)
     fields = ", ".join(f"{name}={value:g}" for name, value in zip(loss._fields, loss, strict=True))
@@ -61,5 +65,5 @@ def describe(loss: Any, penalty: Any, *, total: float, weighted: bool, intercept
     argument = f"{letter}, b" if intercept else letter
     score = f"z_i = x_i{' W' if n_outputs > 1 else '.w'}{' + b' if intercept else ''}"
     mean = f"(1/{total:.10g}) sum_i {'s_i ' if weighted else ''}"
-    coded = {"sign": ",  y_i in {-1, +1}", "unit": ",  y_i in [0, 1]"}.get(type(loss).targets, "")
+    coded = {"sign": ",  y_i in {-1, +1}", "unit": ",  y_i in [0, 1]"}.get(loss.targets, "")
     return f"P({argument}) = {mean}{_loss_term(loss)}{_penalty_term(penalty, letter)},  {score}{coded}"

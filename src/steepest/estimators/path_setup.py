@@ -101,7 +101,7 @@ def _regressor(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
     from steepest.losses.registry import VECTOR_LOSSES
 
     ratio, loss = _named(estimator), _trainable(estimator.loss)
-    if type(loss) in VECTOR_LOSSES.values() or type(loss).targets in ("sign", "class"):
+    if type(loss) in VECTOR_LOSSES.values() or loss.targets in ("sign", "class"):
         raise IncompatibleError(f"loss: '{loss.name}' is for classes, not for numbers. Use LinearClassifier.")
     return _regression(estimator, X, y, sample_weight, loss, ratio, False)
 

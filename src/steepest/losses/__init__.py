@@ -41,6 +41,7 @@ from steepest.losses.margin import (
     ModifiedHuber,
     PerceptronLoss,
     SigmoidLoss,
+    SigmoidSquared,
     SquaredHinge,
     ZeroOne,
 )
@@ -68,6 +69,7 @@ from steepest.losses.regression import (
     Squared,
     SquaredEpsilonInsensitive,
 )
+from steepest.losses.sums import WeightedSum, sum_of
 
 __all__ = [
     "FACTS",
@@ -88,10 +90,12 @@ __all__ = [
     "Poisson",
     "Quantile",
     "SigmoidLoss",
+    "SigmoidSquared",
     "Softmax",
     "Squared",
     "SquaredEpsilonInsensitive",
     "SquaredHinge",
+    "WeightedSum",
     "ZeroOne",
     "check_loss",
     "conjugate",
@@ -104,6 +108,7 @@ __all__ = [
     "require_compiled",
     "scalar_loss",
     "slope",
+    "sum_of",
     "value",
     "value_slope",
     "vector_loss",

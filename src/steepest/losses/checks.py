@@ -206,6 +206,11 @@ def _targets(loss: Any, n: int, rng: np.random.Generator) -> FloatArray:
     return rng.normal(0.0, 3.0, n)
 
 
+def _numbers(loss: Any) -> list[float]:
+    """The fields of a loss, and of the losses that it holds."""
+    return [x for part in loss for x in (_numbers(part) if isinstance(part, tuple) else [part])]
+
+
 def _samples(loss: Any, n: int, rng: np.random.Generator, targets: Any) -> tuple[FloatArray, FloatArray]:
     y = _targets(loss, n, rng) if targets is None else rng.choice(np.asarray(targets, dtype=np.float64).ravel(), n)
     z = rng.normal(size=n) * rng.choice([0.1, 1.0, 3.0, 10.0], n)
@@ -213,7 +218,9 @@ def _samples(loss: Any, n: int, rng: np.random.Generator, targets: Any) -> tuple
         z = np.where(rng.random(n) < 0.7, y + z, z)
     few = y[: min(n, 20)]
     # Kinks sit at simple places: 0, the target, a unit or a field away from either.
-    steps = np.array([0.0, *(sign * v for v in (0.5, 1.0, 2.0, 30.0, *map(abs, loss)) for sign in (1.0, -1.0))])
+    steps = np.array(
+        [0.0, *(sign * v for v in (0.5, 1.0, 2.0, 30.0, *map(abs, _numbers(loss))) for sign in (1.0, -1.0))]
+    )
     grid = np.concatenate([(few[:, None] + steps).ravel(), np.broadcast_to(steps, (few.size, steps.size)).ravel()])
     return np.concatenate([z, grid]), np.concatenate([y, np.tile(np.repeat(few, steps.size), 2)])
 

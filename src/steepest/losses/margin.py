@@ -1,4 +1,4 @@
-"""Losses of the margin ``m = y z``, for two classes coded -1 and +1 (and 0, 1 for `Bernoulli`).
+"""Losses of the margin ``m = y z``, for two classes coded -1 and +1 (and 0, 1 for `Bernoulli`, `SigmoidSquared`).
 
 Each class is a plain value; its methods are compiled into every kernel that meets it.  Slopes at a kink are
 the subgradient of least norm, but for `PerceptronLoss`.  Conjugates are infinite outside their domain, exactly:
@@ -16,6 +16,8 @@ from steepest.elementary import exp_neg, sigmoid, softplus
 from steepest.exceptions import InvalidParameterError
 from steepest.jit import inner
 from steepest.losses.registry import scalar_loss
+
+_STEEPEST = (15.0 - math.sqrt(33.0)) / 24.0  # the sigmoid where the slope of `SigmoidSquared` is steepest
 
 
 @inner
@@ -298,6 +300,48 @@ class SigmoidLoss(NamedTuple):
         e = exp_neg(-abs(m))
         bend = e * (1.0 - e) / ((1.0 + e) * (1.0 + e) * (1.0 + e))
         return bend if m >= 0.0 else -bend
+
+
+@scalar_loss(name="sigmoid_squared")
+class SigmoidSquared(NamedTuple):
+    """Squared error of a sigmoid unit, ``1/2 (p - y)^2`` with ``p = sigmoid(z)``, for y in {0, 1} or in between.
+
+    The slope ``(p - y) p (1 - p)`` carries the factor ``p (1 - p)`` of the sigmoid: a unit that starts far on the wrong
+    side has a slope of almost zero and stays there, where that of `Bernoulli`, ``p - y``, is near one.  Not convex:
+    bounded, and flat at both ends.  The slope is ``g(s)``-Lipschitz, ``g(s) = s^2 (1 - s) (2 - 3 s)`` at
+    ``s = (15 - sqrt 33) / 24``: 0.0770.
+
+    Examples
+    --------
+    >>> SigmoidSquared().value(0.0, 1.0), SigmoidSquared().slope(0.0, 1.0)
+    (0.125, -0.125)
+    >>> print(f"{SigmoidSquared().slope(-8.0, 1.0):.5f} against {Bernoulli().slope(-8.0, 1.0):.5f}")
+    -0.00034 against -0.99966
+    """
+
+    convex = False
+    smoothness = _STEEPEST**2 * (1.0 - _STEEPEST) * (2.0 - 3.0 * _STEEPEST)
+    self_concordance = math.inf
+    targets = "unit"
+    link = "logistic"
+
+    # p - y for y in {0, 1} is the small of p and 1 - p, written so that nothing cancels
+    def value(self, z: float, y: float) -> float:
+        small = sigmoid(-abs(z))
+        r = (1.0 - y) - small if z > 0.0 else small - y
+        return 0.5 * r * r
+
+    def slope(self, z: float, y: float) -> float:
+        small = sigmoid(-abs(z))
+        r = (1.0 - y) - small if z > 0.0 else small - y
+        return r * (small * (1.0 - small))
+
+    def curvature(self, z: float, y: float) -> float:
+        small = sigmoid(-abs(z))
+        bend = small * (1.0 - small)
+        if z > 0.0:
+            return bend * (bend - ((1.0 - y) - small) * (1.0 - 2.0 * small))
+        return bend * (bend + (small - y) * (1.0 - 2.0 * small))
 
 
 @scalar_loss(name="perceptron")

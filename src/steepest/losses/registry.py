@@ -216,21 +216,29 @@ def get_loss(loss: Any) -> Any:
     import steepest.losses  # noqa: F401  (fills the tables)
 
     if isinstance(loss, str):
-        known = SCALAR_LOSSES | VECTOR_LOSSES
+        known = {k: cls for k, cls in (SCALAR_LOSSES | VECTOR_LOSSES).items() if not is_composed(cls)}
         if loss in known:
             return known[loss]()
         near = difflib.get_close_matches(loss, known, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise InvalidParameterError(f"loss: expected one of {sorted(known)} or a loss value, got '{loss}'.{hint}")
-    if isinstance(loss, type) and (loss in SCALAR_LOSSES.values() or loss in VECTOR_LOSSES.values()):
+    registered = (*SCALAR_LOSSES.values(), *VECTOR_LOSSES.values())
+    if isinstance(loss, type) and loss in registered and not is_composed(loss):
         return loss()
-    if type(loss) in SCALAR_LOSSES.values() or type(loss) in VECTOR_LOSSES.values():
+    if type(loss) in registered:
         return loss
     raise InvalidParameterError(
         f"loss: expected a name or a registered loss, got {loss!r}. Decorate its class with @steepest.scalar_loss."
     )
 
 
+def is_composed(cls: type) -> bool:
+    """Whether the losses of a class hold others, so that facts and methods depend on the value."""
+    return callable(getattr(cls, "offers", None))
+
+
 def has(loss: Any, method: str) -> bool:
     """Whether the loss offers an optional method."""
+    if is_composed(type(loss)):
+        return bool(loss.offers(method))
     return callable(getattr(type(loss), method, None))
