@@ -154,6 +154,7 @@ def _stochastic(name: str) -> Callable[..., Any]:
     fields = [inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY) for field in ("rule", *rule._fields)]
     problem = inspect.Parameter("problem", inspect.Parameter.POSITIONAL_ONLY)
     factory.__signature__ = inspect.Signature([problem, *fields, *own])  # type: ignore[attr-defined]
+    factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = f"Stochastic steps of the rule '{name}'; see `steepest.solvers.stochastic`."
     return factory
 
