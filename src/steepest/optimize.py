@@ -11,23 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from steepest.certify.faces import KNOWN
 from steepest.certify.function import GOOD, certify_function
 from steepest.exceptions import GradientWarning, IncompatibleError, InvalidParameterError
+from steepest.penalties.constraints import Box, get_constraint
 from steepest.problems.function import FunctionProblem, gradient_error
 from steepest.problems.least_squares import LeastSquares, LeastSquaresProblem
 from steepest.protocols import Certificate, FloatArray, Status
 from steepest.record.history import History
 from steepest.record.observers import RoundCallback, watching
-from steepest.solvers.catalogue import make
+from steepest.solvers.choice_function import METHODS as METHODS
+from steepest.solvers.choice_function import function_solver, is_rule
 from steepest.solvers.loop import Limits, run
 from steepest.solvers.settling import Settling
-from steepest.solvers.trust import GaussNewtonModel, NewtonModel, TrustRegion
 
-METHODS = (
-    "auto", "newton", "levenberg-marquardt", "bfgs", "lbfgs", "newton-cg", "newton-cholesky", "gradient_descent",
-)  # fmt: skip
-NEWTON_LARGEST = 50  # variables up to which "auto" takes Newton's method with a Hessian by differences
-BFGS_LARGEST = 500
 PATH_LARGEST = 1000  # variables up to which the path is kept
 
 
@@ -53,7 +50,9 @@ class Minimum:
         Rounds, and calls of fun, grad, and hess or hessp.
     certificate : Certificate
         ``evidence`` holds the verdict, the smallest curvature, the decrease that is left to second order, and at a
-        saddle a direction that leads down.
+        saddle a direction that leads down.  Under a constraint also the coordinates that are ``held``, their
+        ``multipliers`` (positive where they press), that of the boundary of a simplex or ball, and as
+        ``gradient_norm`` that of the projected gradient ``P(x - grad) - x``.
     history : History
     path : array of shape (rounds, d), or None
         The points of the rounds; None beyond `PATH_LARGEST` variables.
@@ -82,9 +81,10 @@ def minimize(
     fun: Any,
     x0: Any,
     *,
+    args: Any = (),
     grad: Any = None,
-    hess: Callable[[FloatArray], Any] | None = None,
-    hessp: Callable[[FloatArray, FloatArray], Any] | None = None,
+    hess: Callable[..., Any] | None = None,
+    hessp: Callable[..., Any] | None = None,
     method: Any = "auto",
     options: dict[str, Any] | None = None,
     tol: float = 1e-14,
@@ -102,19 +102,30 @@ def minimize(
     fun : callable or LeastSquares
         ``fun(x) -> float``, or ``(float, gradient)``.  Where it is not finite, or raises an ArithmeticError, the
         point counts as outside the domain, and the search steps back.
-    x0 : array-like
-        The start; its sizes are taken as typical of the variables.
+    x0 : array-like of shape (d,), or a number
+        The start; its sizes are taken as typical of the variables.  A start outside a constraint is projected.
+    args : tuple
+        Further arguments of fun, grad and hess (after x), and of hessp (after x and v).
     grad : callable, optional
         Its gradient; without it, central differences.
     hess, hessp : callable, optional
         ``hess(x)`` and ``hessp(x, v)``; without them, differences of gradients.
-    method : str or Solver
-        "newton" (a trust region, needs few rounds and d gradients each), "levenberg-marquardt" (for `LeastSquares`),
-        "bfgs", "lbfgs", "newton-cg", "newton-cholesky", "gradient_descent", or a solver object.  "auto" takes
-        Levenberg-Marquardt for sums of squares, Newton for a given Hessian or up to 50 variables with a
-        gradient, BFGS up to 500 variables, else L-BFGS.
+    method : str, rule or Solver
+        - "newton" (a trust region, needs few rounds and d gradients each), "levenberg-marquardt" (for
+          `LeastSquares`), "bfgs", "lbfgs", "newton-cg", "newton-cholesky", "gradient_descent";
+        - "projected_newton", "projected_lbfgs" (curvature along the face of the constraint), "projected_gradient"
+          (spectral steps), with or without a constraint;
+        - an update rule, "sgd" (the plain gradient step), "momentum", "nesterov", "adagrad", "adagrad_full",
+          "rmsprop", "adam", "adamw", "ftrl" or a value such as ``Adam(beta1=0.8)``, with full gradients.  Nothing
+          but the rule moves x then, not even off a saddle;
+        - "subgradient", for functions with kinks; or a solver object.
+
+        "auto" takes Levenberg-Marquardt for sums of squares, Newton for a given Hessian or up to 50 variables with a
+        gradient, BFGS up to 500 variables, else L-BFGS; under a constraint "projected_newton" where there would be
+        Newton, else "projected_lbfgs".
     options : dict, optional
-        Of the method, such as ``{"line_search": "exact"}``.
+        Of the method, such as ``{"line_search": "exact"}``, or of a rule ``{"learning_rate": 0.1}``: a number, a
+        schedule, its name, or "auto".
     tol : float
         The share of the decrease made since x0 that may be left, to second order, for x to count as a minimum.
         Never asks for more than float64 resolves; 0 asks for just that.
@@ -125,8 +136,12 @@ def minimize(
     check_gradient : bool
         Whether a given gradient is compared with differences at the start: 4 values.  A `GradientWarning` names the
         worst variable.
-    bounds, constraint
-        Not supported yet.
+    bounds : sequence of (low, high), or scipy.optimize.Bounds, optional
+        A pair for each variable; None or an infinity stands for no limit.  fun is asked only within them, also for
+        differences.
+    constraint : str or constraint, optional
+        A value of `steepest.penalties`: Box, NonNegative, L2Ball, L1Ball, Simplex; or a name, such as "simplex".
+        Differences for a gradient that is not given step out of a ball.
 
     Returns
     -------
@@ -140,19 +155,15 @@ def minimize(
     (True, [1.0, -2.0])
     >>> found.certificate.evidence["verdict"]
     'minimum to second order'
+    >>> held = steepest.minimize(lambda x: (x[0] - 1) ** 2 + 10 * (x[1] + 2) ** 2, [0, 0], bounds=[(None, 0.5), (0, 1)])
+    >>> held.success, held.x.tolist(), held.certificate.evidence["multipliers"].round(6).tolist()
+    (True, [0.5, 0.0], [1.0, 40.0])
     """
-    for name, value in (("bounds", bounds), ("constraint", constraint)):
-        if value is not None:
-            raise IncompatibleError(
-                f"{name}: minimize is for functions without constraints so far, got {type(value).__name__}. "
-                "Leave it out, or substitute variables (x = exp(u) for x > 0)."
-            )
     _check_limits(tol, max_iter, max_time)
-    problem = _problem(fun, x0, grad, hess, hessp)
-    solver = Settling(_solver(method, problem, options or {}), tol)
-    lacking = solver.missing(problem.traits)
-    if lacking is not None:
-        raise IncompatibleError(f"method: '{solver.name}' needs {lacking}. Use method='auto'.")
+    held = _constraint(bounds, constraint)
+    problem = _problem(fun, x0, args, grad, hess, hessp, held)
+    inner = function_solver(method, problem, options or {})
+    solver = Settling(inner, tol, steer=not is_rule(inner))
     first = problem.evaluate(problem.x0)
     if not math.isfinite(first.value):
         raise InvalidParameterError("grad: the gradient is not finite at x0. Begin inside its domain.")
@@ -202,7 +213,7 @@ def minimize(
         history=outcome.history,
         path=np.array(points) if points else None,
         method=solver.name,
-        notes=outcome.notes,
+        notes=(["x0 is outside the constraint: its projection is the start"] if problem.moved else []) + outcome.notes,
     )
 
 
@@ -215,46 +226,54 @@ def _check_limits(tol: float, max_iter: int | None, max_time: float | None) -> N
         raise InvalidParameterError(f"max_time: expected seconds > 0 or None, got {max_time!r}.")
 
 
-def _problem(fun: Any, x0: Any, grad: Any, hess: Any, hessp: Any) -> FunctionProblem:
+def _constraint(bounds: Any, constraint: Any) -> Any:
+    """The set as one value, from either spelling."""
+    if bounds is None:
+        held = get_constraint(constraint)
+        if held is not None and not isinstance(held, KNOWN):
+            raise IncompatibleError(
+                f"constraint: what second derivatives prove is known of {[kind.__name__ for kind in KNOWN]}, "
+                f"got {type(held).__name__}. Use one of them."
+            )
+        return held
+    if constraint is not None:
+        raise InvalidParameterError("bounds: expected either bounds or a constraint, got both. Leave one out.")
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        low, high = bounds.lb, bounds.ub
+    else:
+        try:
+            pairs = [(low, high) for low, high in bounds]
+        except (TypeError, ValueError):
+            raise InvalidParameterError(
+                f"bounds: expected a (low, high) pair for each variable or scipy.optimize.Bounds, got {bounds!r}. "
+                "None stands for no limit."
+            ) from None
+        low = [-math.inf if pair[0] is None else pair[0] for pair in pairs]
+        high = [math.inf if pair[1] is None else pair[1] for pair in pairs]
+    try:
+        return Box(low, high)
+    except InvalidParameterError as error:
+        raise InvalidParameterError(f"bounds: {error}") from None
+
+
+def _problem(fun: Any, x0: Any, args: Any, grad: Any, hess: Any, hessp: Any, held: Any) -> FunctionProblem:
     if isinstance(fun, LeastSquares):
         if grad is not None or hess is not None or hessp is not None:
             raise InvalidParameterError(
                 "grad: a LeastSquares function makes its derivatives from its Jacobian. Give that, not grad or hess."
             )
-        return LeastSquaresProblem(fun, x0)
+        if args != ():
+            raise InvalidParameterError("args: the residuals of LeastSquares take x alone. Bind them there.")
+        return LeastSquaresProblem(fun, x0, held)
     if not callable(fun):
         raise InvalidParameterError(f"fun: expected a function of x, got {type(fun).__name__}.")
     if not (grad is None or isinstance(grad, bool) or callable(grad)):
         raise InvalidParameterError(f"grad: expected a function of x, True or None, got {type(grad).__name__}.")
-    return FunctionProblem(fun, x0, grad, hess, hessp)
+    bound = [_with(f, args) for f in (fun, grad, hess, hessp)]
+    return FunctionProblem(bound[0], x0, bound[1], bound[2], bound[3], held)
 
 
-def _solver(method: Any, problem: FunctionProblem, options: dict[str, Any]) -> Any:
-    if hasattr(method, "advance") and hasattr(method, "start"):
-        return method
-    squares = isinstance(problem, LeastSquaresProblem)
-    if method == "auto":
-        exact = problem.hess is not None or not problem.differenced
-        if squares:
-            method = "levenberg-marquardt"
-        elif problem.hess is not None or (exact and problem.size <= NEWTON_LARGEST):
-            method = "newton"
-        else:
-            method = "bfgs" if problem.size <= BFGS_LARGEST else "lbfgs"
-    if method not in METHODS:
-        raise InvalidParameterError(f"method: expected one of {list(METHODS)} or a solver, got {method!r}.")
-    if method == "levenberg-marquardt":
-        if not squares:
-            raise IncompatibleError(
-                "method: 'levenberg-marquardt' needs the residuals of a sum of squares. Give fun as "
-                "steepest.LeastSquares(residuals, jacobian), or use method='newton'."
-            )
-        return TrustRegion(method, GaussNewtonModel(), **options)
-    if method == "newton":
-        return TrustRegion(method, NewtonModel(), **options)
-    if options.get("line_search") == "1/L":
-        raise IncompatibleError(
-            "options: line_search='1/L' needs a Lipschitz constant, which a function does not tell. "
-            "Use 'armijo', or 'fixed' with a step."
-        )
-    return make(method, problem, **options)
+def _with(f: Any, args: Any) -> Any:
+    """f with further arguments after its own; a single one need not be a tuple."""
+    more = args if isinstance(args, tuple) else (args,)
+    return f if not (more and callable(f)) else lambda *x: f(*x, *more)

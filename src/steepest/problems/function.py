@@ -4,7 +4,8 @@
 
 The gradient is given, returned beside the value, or taken by central differences; a Hessian, or its product with a
 vector, is given or taken by differences of gradients.  A point where f or its gradient is not finite counts as
-outside the domain: its value becomes infinite, and every search steps back from it.
+outside the domain: its value becomes infinite, and every search steps back from it.  With a constraint, x stays in a
+set; differences stay within bounds too, so that f is never asked outside of them.
 """
 
 from __future__ import annotations
@@ -49,12 +50,15 @@ class FunctionProblem:
         ``hess(x)``, the matrix of second derivatives.
     hessp : callable, optional
         ``hessp(x, v)``, its product with v.
+    constraint : optional
+        A value of `steepest.penalties.constraints`; a start outside is projected.
 
     Notes
     -----
     Steps of differences follow each variable: ``h_i = eps^(1/3) max(|x_i|, typical_i / 100)``, which balances a
     truncation of ``h^2 f''' / 6`` against a rounding of ``eps |f| / h``: about 10 digits of the gradient.  Cost: 2
-    values a variable; a Hessian costs 2 gradients a variable, a product with it 2 gradients.
+    values a variable; a Hessian costs 2 gradients a variable, a product with it 2 gradients.  At a bound they are
+    one-sided, ``(-3 f(x) + 4 f(x + h) - f(x + 2h)) / 2h``.
     """
 
     def __init__(
@@ -64,8 +68,13 @@ class FunctionProblem:
         grad: Any = None,
         hess: Callable[[FloatArray], Any] | None = None,
         hessp: Callable[[FloatArray, FloatArray], Any] | None = None,
+        constraint: Any = None,
     ) -> None:
         self.x0 = starting_point(x0)
+        self.constraint = constraint
+        self.low, self.high = limits(constraint, len(self.x0))
+        self.moved = constraint is not None and not constraint.contains(self.x0, 0.0)
+        self.x0 = self.project(self.x0)
         self.fun, self.hess, self.hessp = fun, hess, hessp
         self.size = len(self.x0)
         self.calls = Calls()
@@ -151,19 +160,37 @@ class FunctionProblem:
         """The size of each variable at x, for steps of differences."""
         return np.maximum(np.abs(x), 0.01 * self.typical)
 
+    def project(self, x: FloatArray) -> FloatArray:
+        """The nearest point of the set that x is held in; x itself where there is none."""
+        return x if self.constraint is None else self.constraint.project(x)
+
+    def _stencil(self, x: FloatArray, i: int, h: float) -> tuple[float, bool]:
+        """A step for differences in x_i that stays within its bounds, and whether it may go to both sides."""
+        up, down = self.high[i] - x[i], x[i] - self.low[i]
+        if up >= h and down >= h:
+            return h, True
+        return (min(h, 0.5 * up), False) if up >= down else (-min(h, 0.5 * down), False)
+
     def _differences(self, x: FloatArray) -> FloatArray:
         g = np.empty(self.size)
         here = math.nan
         for i, h in enumerate(STEP * self.units(x)):
+            step, both = self._stencil(x, i, h)
+            if step == 0.0:  # low and high are the same
+                g[i] = 0.0
+                continue
             ahead, behind = x.copy(), x.copy()
-            ahead[i] += h
-            behind[i] -= h
+            ahead[i] += step
+            behind[i] += -step if both else 2.0 * step
             up, down = self.value(ahead), self.value(behind)
-            if math.isfinite(up) and math.isfinite(down):
+            if both and math.isfinite(up) and math.isfinite(down):
                 g[i] = (up - down) / (ahead[i] - behind[i])
                 continue
-            here = self.value(x) if math.isnan(here) else here  # the edge of the domain: one side
-            g[i] = (up - here) / (ahead[i] - x[i]) if math.isfinite(up) else (here - down) / (x[i] - behind[i])
+            here = self.value(x) if math.isnan(here) else here
+            if both:  # the edge of the domain: one side
+                g[i] = (up - here) / (ahead[i] - x[i]) if math.isfinite(up) else (here - down) / (x[i] - behind[i])
+            else:
+                g[i] = (4.0 * (up - here) - (down - here)) / (2.0 * (ahead[i] - x[i]))
         return g
 
     # ------------------------------------------------------------------------------------------ as solvers see it
@@ -220,8 +247,17 @@ class FunctionProblem:
         h = (_SECOND if self.differenced else STEP) / length
         return self._change(at, h * v) / h
 
+    def _inside(self, x: FloatArray) -> bool:
+        return bool(np.all(x >= self.low) and np.all(x <= self.high))
+
     def _change(self, at: Evaluation, step: FloatArray) -> FloatArray:
-        """``H step`` by gradients on both sides, or on the one that is in the domain."""
+        """``H step`` by gradients on both sides, or on the one that is within bounds and in the domain."""
+        if not (self._inside(at.w + step) and self._inside(at.w - step)):
+            for side in (step, -step):
+                if self._inside(at.w + 2.0 * side):
+                    near, far = self.gradient(at.w + side), self.gradient(at.w + 2.0 * side)
+                    change = 2.0 * (near - at.gradient) - 0.5 * (far - at.gradient)
+                    return change if side is step else -change
         up, down = self.gradient(at.w + step), self.gradient(at.w - step)
         if np.all(np.isfinite(up)) and np.all(np.isfinite(down)):
             return 0.5 * (up - down)
@@ -245,8 +281,14 @@ class FunctionProblem:
             return H
         if self.hessp is not None:
             return np.array([self.hvp(at, row) for row in np.eye(self.size)])
-        steps = (_SECOND if self.differenced else STEP) * self.units(at.w)
-        return np.array([self._change(at, h * row) / h for h, row in zip(steps, np.eye(self.size), strict=True)])
+        H = np.zeros((self.size, self.size))
+        for i, h in enumerate((_SECOND if self.differenced else STEP) * self.units(at.w)):
+            step = self._stencil(at.w, i, h)[0]
+            if step != 0.0:
+                d = np.zeros(self.size)
+                d[i] = step
+                H[i] = self._change(at, d) / step
+        return H
 
 
 class FunctionRay:
@@ -280,12 +322,31 @@ class FunctionRay:
         return at.value, float(at.gradient @ self.d)
 
 
+def limits(constraint: Any, size: int) -> tuple[FloatArray, FloatArray]:
+    """Bounds of each variable under a constraint: those of a box, zero and infinity on a simplex; none else."""
+    if constraint is None:
+        return np.full(size, -math.inf), np.full(size, math.inf)
+    low = getattr(constraint, "low", 0.0 if constraint.name == "simplex" else -math.inf)
+    high = getattr(constraint, "high", math.inf)
+    for side in (low, high):
+        if np.ndim(side) and np.shape(side) != (size,):
+            raise InvalidParameterError(
+                f"bounds: expected limits for {size} variables as in x0, got {np.size(side)}. Give one pair for each."
+            )
+    return np.broadcast_to(low, size).astype(np.float64), np.broadcast_to(high, size).astype(np.float64)
+
+
 def starting_point(x0: Any) -> FloatArray:
-    """x0 as a flat float64 copy, checked."""
+    """x0 as a float64 vector, checked; a number is a vector of one."""
     try:
-        out = np.array(x0, dtype=np.float64).ravel()
+        out = np.atleast_1d(np.array(x0, dtype=np.float64))
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"x0: expected real numbers, got {type(x0).__name__} ({error}).") from None
+    if out.ndim != 1:
+        raise InvalidParameterError(
+            f"x0: expected a vector, got shape {out.shape}. Give x0.ravel(), and let fun begin with "
+            f"x = x.reshape({out.shape})."
+        )
     if len(out) == 0:
         raise InvalidParameterError("x0: expected at least one variable, got an empty array.")
     bad = np.flatnonzero(~np.isfinite(out))
@@ -304,6 +365,13 @@ def gradient_error(problem: FunctionProblem, at: Evaluation) -> tuple[int, float
     if problem.differenced:
         return None
     units = problem.units(at.w)
+    room = np.minimum(4e-5 * units, 0.25 * (problem.high - problem.low))
+    inside = np.minimum(np.maximum(at.w, problem.low + room), problem.high - room)
+    if np.any(inside != at.w):  # differences go to both sides
+        at = problem.evaluate(inside)
+        if not math.isfinite(at.value):
+            return None
+    units = np.minimum(units, room / 4e-5)  # zero where a variable is fixed
     largest = float(np.abs(at.gradient * units).max())
 
     def measured(d: FloatArray) -> tuple[float, float]:

@@ -49,11 +49,13 @@ class LeastSquaresProblem(FunctionProblem):
     ----------
     fun : LeastSquares
     x0 : array-like
+    constraint : optional
+        As for `FunctionProblem`.
     """
 
-    def __init__(self, fun: LeastSquares, x0: Any) -> None:
+    def __init__(self, fun: LeastSquares, x0: Any, constraint: Any = None) -> None:
         self.squares = fun
-        super().__init__(fun, x0, grad=lambda x: self._gradient(x))
+        super().__init__(fun, x0, grad=lambda x: self._gradient(x), constraint=constraint)
 
     @property
     def differenced(self) -> bool:
@@ -81,13 +83,21 @@ class LeastSquaresProblem(FunctionProblem):
             if J.ndim != 2 or J.shape[1] != self.size:
                 raise InvalidParameterError(f"jacobian: expected an array of shape (m, {self.size}), got {J.shape}.")
             return J
-        columns = []
-        for i, h in enumerate(STEP * self.units(x)):
-            ahead, behind = x.copy(), x.copy()
-            ahead[i] += h
-            behind[i] -= h
-            columns.append((self.residuals(ahead) - self.residuals(behind)) / (ahead[i] - behind[i]))
-        return np.array(columns).T
+        return np.array([self._slope(self.residuals, x, i, h) for i, h in enumerate(STEP * self.units(x))]).T
+
+    def _slope(self, part: Callable[[FloatArray], FloatArray], x: FloatArray, i: int, h: float) -> FloatArray:
+        """The derivative of ``part`` in x_i by differences within bounds."""
+        step, both = self._stencil(x, i, h)
+        if step == 0.0:  # low and high are the same
+            return np.zeros_like(part(x))
+        ahead, behind = x.copy(), x.copy()
+        ahead[i] += step
+        behind[i] += -step if both else 2.0 * step
+        up, down = part(ahead), part(behind)
+        if both:
+            return (up - down) / (ahead[i] - behind[i])  # type: ignore[no-any-return]
+        here = part(x)
+        return (4.0 * (up - here) - (down - here)) / (2.0 * (ahead[i] - x[i]))  # type: ignore[no-any-return]
 
     def _gradient(self, x: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
@@ -110,15 +120,11 @@ class LeastSquaresProblem(FunctionProblem):
     def residual_curvature(self, at: Evaluation) -> FloatArray:
         """``sum_i r_i H_i`` with the Hessians of the residuals: differences of J at fixed residuals."""
         if "residual_curvature" not in at.extra:
-            r, rows = at.extra["residuals"], []
-            for i, h in enumerate(STEP * self.units(at.w)):
-                ahead, behind = at.w.copy(), at.w.copy()
-                ahead[i] += h
-                behind[i] -= h
-                with np.errstate(all="ignore"):
-                    change = (self.jacobian(ahead) - self.jacobian(behind)).T @ r
-                rows.append(change / (ahead[i] - behind[i]))
-            S = np.array(rows)
+            r = at.extra["residuals"]
+            with np.errstate(all="ignore"):
+                S = np.array(
+                    [self._slope(self.jacobian, at.w, i, h).T @ r for i, h in enumerate(STEP * self.units(at.w))]
+                )
             at.extra["residual_curvature"] = 0.5 * (S + S.T)
         return at.extra["residual_curvature"]  # type: ignore[no-any-return]
 

@@ -94,7 +94,7 @@ class Settling:
             return done._replace(exhausted=True, note="the function falls without bound")
         if not math.isfinite(at.value):
             return done
-        fades = made <= 10.0 * leftover(at, self.tol, state.started)
+        fades = abs(made) <= 10.0 * leftover(at, self.tol, state.started)
         if not (done.exhausted or (fades and state.rounds >= state.next_look)):
             return done
         seen = look(state.problem, at, self.tol, state.started)
@@ -102,7 +102,7 @@ class Settling:
             return done._replace(exhausted=True, note=SETTLED)
         if not self.steer:
             state.looks += 1
-            state.next_look = state.rounds + 2**state.looks
+            state.next_look = state.rounds + min(2**state.looks, state.rounds)
             return done
         if seen.verdict.name in ("saddle", "maximum") and seen.direction is not None:
             state.leaves += 1
@@ -131,7 +131,7 @@ class Settling:
             state.flat = 0
             return done._replace(exhausted=False, note=f"{done.note}: Newton's method goes on")
         state.looks += 1
-        state.next_look = state.rounds + 2**state.looks
+        state.next_look = state.rounds + min(2**state.looks, state.rounds)
         return done
 
 
