@@ -9,6 +9,7 @@ import numpy as np
 
 from steepest.kernels.epochs import plain_epoch
 from steepest.kernels.epochs_rules import rule_epoch
+from steepest.kernels.epochs_softmax import plain_epoch_many, rule_epoch_many
 from steepest.protocols import AnyArray, FloatArray
 from steepest.rules import unpenalised
 
@@ -96,7 +97,7 @@ class Steps:
         problem, layout = self.problem, self.problem.layout
         rates = memory.schedule.rates(memory.t, -(-len(order) // self.size))
         mean = _NONE if total is None else total
-        d = layout.n_features
+        d, k = layout.n_features, layout.n_outputs
         w = memory.w
         data = (
             problem.loss,
@@ -110,13 +111,20 @@ class Steps:
             self.l2,
             self.l1,
         )
+        rule = self._grown(memory, len(rates), float(rates[0])) if self.growing else self.rule
+        t = float(memory.t)
         if self.plain:
-            seen = np.empty(d if self.l1 > 0.0 else 0)
-            plain_epoch(*data, self.bias_rate, w, d, seen, mean, np.empty(len(mean)))
+            scratch = (np.empty(d if self.l1 > 0.0 else 0), mean, np.empty(len(mean)))
+            if k == 1:
+                plain_epoch(*data, self.bias_rate, w, d, *scratch)
+            else:
+                plain_epoch_many(*data, self.bias_rate, w, d, k, *scratch)
+        elif k == 1:
+            rule_epoch(rule, unpenalised(rule), *data, w, d, memory.state, t, np.zeros(d), mean)
         else:
-            rule = self._grown(memory, len(rates), float(rates[0])) if self.growing else self.rule
-            free = unpenalised(rule)
-            rule_epoch(rule, free, *data, w, d, memory.state, float(memory.t), np.zeros(d), mean)
+            gradient = np.zeros(d * k if self.size > 1 else 0)
+            seen = np.empty((2, d))
+            rule_epoch_many(rule, unpenalised(rule), *data, w, d, k, memory.state, seen, t, gradient, mean)
         memory.t += len(rates)
         problem.passes += len(order) / max(1, problem.source.shape[0])
         return float(rates[-1])
