@@ -49,6 +49,8 @@ if _TYPE_CHECKING:
     from steepest.problems.least_squares import LeastSquares as LeastSquares
     from steepest.protocols import Certificate as Certificate
     from steepest.protocols import Status as Status
+    from steepest.racing.race import race as race
+    from steepest.racing.result import Race as Race
     from steepest.record.adapters.mlflow import MLflow as MLflow
     from steepest.record.adapters.tensorboard import TensorBoard as TensorBoard
     from steepest.record.observers import observe as observe
@@ -56,6 +58,8 @@ if _TYPE_CHECKING:
     from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
     from steepest.report.display_landscape import LandscapeDisplay as LandscapeDisplay
     from steepest.report.display_path import RegularizationPathDisplay as RegularizationPathDisplay
+    from steepest.report.display_race import RaceDisplay as RaceDisplay
+    from steepest.report.display_trajectory import TrajectoryDisplay as TrajectoryDisplay
     from steepest.report.html import write_report as write_report
     from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.transforms.scaler import Scaler as Scaler
@@ -83,12 +87,15 @@ _HOMES = {
     "RegularizationPathDisplay": "steepest.report.display_path",
     "MLflow": "steepest.record.adapters.mlflow",
     "Minimum": "steepest.optimize",
+    "Race": "steepest.racing.result",
+    "RaceDisplay": "steepest.report.display_race",
     "Ridge": "steepest.estimators",
     "RidgeCV": "steepest.estimators",
     "Scaler": "steepest.transforms.scaler",
     "Status": "steepest.protocols",
     "TensorBoard": "steepest.record.adapters.tensorboard",
     "TableEncoder": "steepest.transforms.encoding",
+    "TrajectoryDisplay": "steepest.report.display_trajectory",
     "Whitener": "steepest.transforms.whitener",
     "check_convexity": "steepest.analysis",
     "check_gradient": "steepest.analysis",
@@ -107,6 +114,7 @@ _HOMES = {
     "minimize": "steepest.optimize",
     "observe": "steepest.record.observers",
     "penalties": "steepest.penalties",
+    "race": "steepest.racing.race",
     "regularization_path": "steepest.estimators",
     "save": "steepest.persistence.store",
     "scalar_loss": "steepest.losses.registry",

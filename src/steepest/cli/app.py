@@ -9,6 +9,7 @@ import typer
 from steepest.cli.doctor import doctor
 from steepest.cli.fit import fit
 from steepest.cli.predict import predict
+from steepest.cli.race import race
 from steepest.cli.report import report
 from steepest.cli.warm import warm
 
@@ -34,5 +35,5 @@ def _main(
     """Linear models trained by gradient methods, with a certificate of how good the result is."""
 
 
-for command in (fit, predict, report, warm, doctor):
+for command in (fit, predict, report, race, warm, doctor):
     app.command()(command)

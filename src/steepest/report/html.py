@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steepest.atomic import write_text
-from steepest.record.record import FitRecord
+from steepest.record.record import FitRecord, environment
 from steepest.report import judgement, sections
 from steepest.report.metrics import Scores, score
 from steepest.report.style import CSS
@@ -128,17 +128,37 @@ def render(
         f"<h2>Coefficients</h2>{sections.coefficients(estimator, dataset or test, feature_names)}",
         f'<h2>Settings and circumstances</h2><div class="columns">{_circumstances(record, dataset, test)}</div>',
     ]
-    version = record.environment.get("steepest", "")
+    return document(title, body, _data(record, dataset, test, scores), "steepest-report")
+
+
+def document(title: str, body: Sequence[str], content: Any, name: str, style: str = "") -> str:
+    """A whole page: its parts, and its numbers as JSON in the element of that name.
+
+    Parameters
+    ----------
+    title : str
+    body : sequence of str
+        HTML.
+    content
+        Plain values without nan; written so that they cannot end the element that they stand in.
+    name : str
+        The id of the element.
+    style : str
+        More rules for the style sheet.
+    """
+    version = str(environment().get("steepest", ""))
     written = datetime.now().astimezone().isoformat(timespec="seconds")
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(title)}</title><style>{CSS}</style></head>\n<body><main>\n"
+        f"<title>{escape(title)}</title><style>{CSS}{style}</style></head>\n<body><main>\n"
         + "\n".join(body)
-        + f"\n<footer>Written by steepest {escape(str(version))} on {escape(written)}. "
+        + f"\n<footer>Written by steepest {escape(version)} on {escape(written)}. "
         "All numbers of this page stand in its source as JSON.</footer></main>\n"
-        f'<script type="application/json" id="steepest-report">{_data(record, dataset, test, scores)}</script>\n'
+        f'<script type="application/json" id="{name}">{text}</script>\n'
         "</body></html>\n"
     )
 
@@ -211,17 +231,15 @@ def _circumstances(record: FitRecord, dataset: Dataset | None, test: Dataset | N
     )
 
 
-def _data(record: FitRecord, dataset: Dataset | None, test: Dataset | None, scores: Scores | None) -> str:
-    """The numbers as JSON that cannot end the element it stands in."""
+def _data(record: FitRecord, dataset: Dataset | None, test: Dataset | None, scores: Scores | None) -> dict[str, Any]:
+    """The numbers of the page."""
 
     def about(part: Dataset | None) -> dict[str, str] | None:
         return None if part is None else {"name": part.name, "source": part.source, "note": part.note}
 
-    content = {
+    return {
         "record": record.to_dict(),
         "train": about(dataset),
         "test": about(test),
         "scores": None if scores is None else scores.to_dict(),
     }
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
