@@ -225,6 +225,9 @@ SOLVERS: dict[str, Callable[..., Plan]] = {
     "adam": _classic("adam"),
     "adamw": _classic("adamw"),
     "ftrl": _classic("ftrl"),
+    "hogwild": _classic("hogwild"),
+    "parallel_sgd": _classic("parallel_sgd"),
+    "subgradient": _classic("subgradient"),
 }
 
 

@@ -165,6 +165,49 @@ def closed_form(problem: Any) -> ClosedForm:
     return ClosedForm()
 
 
+def hogwild(problem: Any, *, learning_rate: Any = "auto", average: bool = True, seed: int = 0) -> Any:
+    """Lock-free parallel stochastic steps on sparse rows (E9); see `steepest.solvers.hogwild`."""
+    from steepest.solvers.hogwild import Hogwild
+
+    _needs_plain(problem, "hogwild")
+    solver = Hogwild(learning_rate, average, seed)
+    solver.check(problem)
+    return solver
+
+
+def parallel_sgd(
+    problem: Any,
+    *,
+    learning_rate: Any = "auto",
+    shards: int = 4,
+    averages: int | None = None,
+    batch_size: int = 1,
+    average: bool = True,
+    seed: int = 0,
+) -> Any:
+    """Synchronous parallel stochastic steps, the same bits for any n_jobs (E9); see `steepest.solvers.parallel_sgd`."""
+    from steepest.solvers.parallel_sgd import ParallelSGD
+
+    _needs_plain(problem, "parallel_sgd")
+    return ParallelSGD(learning_rate, shards, averages, batch_size, average, seed)
+
+
+def subgradient(
+    problem: Any,
+    *,
+    step: Any = "auto",
+    eta0: float | None = None,
+    reach: float | None = None,
+    optimum: float | None = None,
+    average: bool = False,
+) -> Any:
+    """Subgradient descent, for kinks and l1 penalties (E3); see `steepest.solvers.subgradient`."""
+    from steepest.solvers.subgradient import SubgradientDescent
+
+    _needs_plain(problem, "subgradient")
+    return SubgradientDescent(step, eta0, reach, optimum, average)
+
+
 CATALOGUE: dict[str, Callable[..., Any]] = {
     "gradient_descent": gradient_descent,
     "lbfgs": lbfgs,
@@ -178,6 +221,7 @@ STOCHASTIC: dict[str, Callable[..., Any]] = {
     name: _stochastic(name) for name in ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "ftrl")
 }
 
+STOCHASTIC |= {"hogwild": hogwild, "parallel_sgd": parallel_sgd, "subgradient": subgradient}
 CATALOGUE |= STOCHASTIC
 
 EXPECTED: dict[str, str] = {
@@ -188,6 +232,8 @@ EXPECTED: dict[str, str] = {
     "newton-cg": "5 to 15 steps, each of 3 to 50 passes",
     "closed_form": "one factorisation and two or three passes",
     **dict.fromkeys(STOCHASTIC, "5 to 50 epochs to a relative gap of 1e-3, many more for a small one"),
+    "parallel_sgd": "10 to 50 epochs to a relative gap of 1e-3, more than one thread alone would need, each quicker",
+    "subgradient": "100 to 10000 passes to a relative gap of 1e-3",
 }
 
 
