@@ -6,7 +6,7 @@ One equation is the whole program::
 
     fit(X, y)  ->  w,  a certificate,  a record
 
-with sample weights ``s`` (default 1).  ``w`` is one flat float64 vector: the ``(d, k)`` weights in C
+with sample weights ``s`` (default 1), where the weights may be held in a convex set.  ``w`` is one flat float64 vector: the ``(d, k)`` weights in C
 order, then the ``k`` intercepts where they are fitted (``k = 1`` for a scalar loss).  ``penalty`` never
 touches an intercept.
 
@@ -121,6 +121,7 @@ class Traits(NamedTuple):
     l2: float  # the strong convexity in the weights
     n_outputs: int
     has_prox: bool = False
+    constrained: bool = False  # weights are held in a set; only solvers with ``constraints = True`` do that
 
 
 @dataclass(slots=True)
@@ -185,7 +186,7 @@ class Round(NamedTuple):
 class Solver(Protocol):
     """An algorithm as a sequence of rounds: ``start`` makes its state, each ``advance`` one iteration or epoch."""
 
-    name: str
+    name: str  # a solver that keeps weights in `problem.constraint` says ``constraints = True``
     patience: int  # rounds without decrease after which the loop calls it stagnation
 
     def missing(self, traits: Traits) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.gap import fenchel_sum, penalty_gap, rounding, scales_for
+from steepest.certify.gap import always_finite, apart, fenchel_sum, rounding, scales
 from steepest.protocols import Bound, CertificateKind, Evaluation, FloatArray
 
 NEAR = 1e-13  # of the objective: bounds below it are given their rounding
@@ -37,13 +37,13 @@ def quick_bound(problem: Any, at: Evaluation, floor: float) -> Bound:
     """The best bound that one evaluation gives.
 
     - l2 > 0, no l1: ``|grad|^2 / (2 l2)``, which is the duality gap at the slopes.
-    - l1 > 0: the duality gap at the slopes, scaled until the dual constraint holds.
-    - neither: the gradient norm; it bounds nothing by itself.
+    - l1 > 0, or a constraint: the duality gap at the slopes, scaled until the dual constraint holds.
+    - none of these: the gradient norm; it bounds nothing by itself.
     """
     traits = problem.traits
     if not math.isfinite(at.value):
         return Bound("none", math.inf, math.inf, "nothing", at.value, math.nan)
-    if traits.l1 == 0.0 and traits.l2 > 0.0 and traits.convex:
+    if traits.l1 == 0.0 and traits.l2 > 0.0 and traits.convex and not traits.constrained:
         intercept = at.gradient[-problem.layout.n_outputs :] if problem.layout.intercept else at.gradient[:0]
         own = float(intercept @ intercept)
         squared = max(problem.inner(at.gradient, at.gradient) - own, 0.0)
@@ -51,8 +51,9 @@ def quick_bound(problem: Any, at: Evaluation, floor: float) -> Bound:
         if own:
             value += own / (2.0 * max(_intercept_curvature(problem, at), 1e-300))
         return _bound(problem, at, value, floor)
-    if traits.l1 > 0.0 and traits.convex and (traits.has_conjugate or traits.l2 > 0.0):
-        return l1_gap(problem, at, floor)
+    held = traits.constrained and hasattr(problem, "layout")
+    if traits.convex and (traits.l1 > 0.0 or held) and (traits.has_conjugate or always_finite(problem)):
+        return scaled_gap(problem, at, floor)
     norm = math.sqrt(max(problem.inner(at.gradient, at.gradient), 0.0))
     return Bound("gradient_norm", norm, math.inf, "stationarity", at.value, math.nan)
 
@@ -77,21 +78,21 @@ def _bound(problem: Any, at: Evaluation, value: float, floor: float) -> Bound:
     return Bound(kind, value, relative_to(value, lower, at.value, floor), "suboptimality", at.value, lower)
 
 
-def l1_gap(problem: Any, at: Evaluation, floor: float) -> Bound:
-    """Duality gap for an l1 or elastic-net penalty at the scaled slopes.
+def scaled_gap(problem: Any, at: Evaluation, floor: float) -> Bound:
+    """Duality gap for an l1 or elastic-net penalty, or weights held in a set, at the scaled slopes.
 
-    ``D(s u) = -sum p loss*(s u) - penalty*(-X^T p s u)`` with s = 1 (elastic net) or the largest s <= 1 that
-    keeps ``|s X^T p u| <= l1``; the better of the two.  No conjugate is evaluated for s = 1.
+    ``D(s u) = -sum p loss*(s u) - penalty*(-X^T p s u)`` with s = 1 (elastic net, bounded set) or the largest s <= 1
+    that keeps ``|s X^T p u| <= l1``; the better of the two.  No conjugate is evaluated for s = 1.
     """
-    l1, l2 = problem.traits.l1, problem.traits.l2
+    l2 = problem.traits.l2
     m, k = problem.layout.n_weights, problem.layout.n_outputs
     correlation = at.gradient[:m] - l2 * at.w[:m]
     value = math.inf
-    for s in scales_for(correlation, l1, l2):
+    for s in scales(problem, correlation):
         if s != 1.0 and not problem.traits.has_conjugate:
             continue
         loss_part = fenchel_sum(problem, at.scores, at.slopes, s)[0] if s != 1.0 else 0.0
-        value = min(value, loss_part + penalty_gap(at.w[:m], s * correlation, l1, l2))
+        value = min(value, loss_part + apart(problem, at.w[:m], s * correlation))
     if problem.layout.intercept:
         own = at.gradient[-k:]
         value += float(own @ own) / (2.0 * max(_intercept_curvature(problem, at), 1e-300))

@@ -13,6 +13,9 @@ convex loss without conjugate, l2 > 0           strong convexity, the same numbe
 convex, self-concordant, no or a tiny penalty   second derivatives, local           one Hessian
 convex with conjugate, no or a tiny penalty     duality gap after a Newton step     one Hessian, two passes
 convex with conjugate, fitted exactly           duality gap at u = 0                O(n)
+weights held in a set, convex               duality gap of the penalty on that  the same; one Hessian
+                                            set                                 where no end and no penalty
+                                                                                bounds a weight
 smooth, not convex                              none: a second-order verdict        a Hessian or Lanczos steps
 ==============================================  ==================================  ===========================
 
@@ -30,7 +33,8 @@ import numpy as np
 from steepest.certify.bounds import FLOOR, relative_to
 from steepest.certify.columns import culprit
 from steepest.certify.consistency import contradiction
-from steepest.certify.gap import Gap, duality_gap, gap_at_zero
+from steepest.certify.gap import Gap, duality_gap, gap_at_zero, has_dual
+from steepest.certify.held import bounded
 from steepest.certify.proposal import gap_of_proposal, scored
 from steepest.certify.second_order import WORK, applies, concordant, factor, local_bound, newton_dual, stationarity
 from steepest.certify.separability import Direction, quasi_separating, separating
@@ -40,6 +44,7 @@ from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, 
 
 _KEPT = (Status.STOPPED_EARLY, Status.BUDGET, Status.STALLED, Status.INTERRUPTED, Status.DIVERGED)
 _LOOSE = 1e3  # times tol: a gap that more rounds will close
+_OUTSIDE = 1e-12  # of a constraint: what rounding may leave
 _CHEAP = 5e7  # multiply-adds of a Hessian beside a gap that missed, while the solver can still go on
 
 
@@ -134,14 +139,19 @@ class _Judge:
         trouble = _unusable(problem, w)
         if trouble is not None:
             return self._nothing(math.nan, *trouble)
+        if problem.traits.constrained:
+            outside = problem.constraint.violation(problem.layout.split(w)[0])
+            if outside > _OUTSIDE:
+                return self._outside(outside)
         proven = self._proven_by(w, dual)
         if proven is not None:
             return proven
         at = problem.evaluate(w)
         if not (math.isfinite(at.value) and np.all(np.isfinite(at.gradient))):
             return self._nothing(at.value, Status.DIVERGED, _not_finite(problem, at))
-        penalised = problem.traits.l1 > 0.0 or problem.traits.l2 > 0.0
-        direction = separating(problem, at) if not penalised else None
+        penalised = has_dual(problem)
+        kept = problem.traits.l1 > 0.0 or problem.traits.l2 > 0.0 or (problem.traits.constrained and bounded(problem))
+        direction = separating(problem, at) if not kept else None
         if direction is not None:
             return self._no_minimiser(at, direction)
         if problem.traits.convex:
@@ -152,8 +162,8 @@ class _Judge:
         bound, evidence = self._best_bound(at, dual, penalised)
         if bound is not None and bound.relative <= self.tol:
             return self._passed(bound, evidence)
-        direction = separating(problem, at) if penalised else None
-        if direction is None and not penalised and self.deep:
+        direction = separating(problem, at) if kept else None
+        if direction is None and not kept and self.deep:
             direction = quasi_separating(problem, at)
         if direction is not None:
             return self._no_minimiser(at, direction)
@@ -164,7 +174,7 @@ class _Judge:
     def _proven_by(self, w: FloatArray, dual: Any) -> Certificate | None:
         """The certificate by the proposed dual point, where that alone passes: one pass, and no gradient."""
         problem, traits = self.problem, self.problem.traits
-        if dual is None or not (traits.convex and traits.has_conjugate and (traits.l1 > 0.0 or traits.l2 > 0.0)):
+        if dual is None or not (traits.convex and traits.has_conjugate and has_dual(problem)):
             return None
         if len(dual) != len(problem.p):
             return None
@@ -269,9 +279,9 @@ class _Judge:
         problem, traits = self.problem, self.problem.traits
         status = self.status if self.status in _KEPT else Status.APPROXIMATE
         seen = stationarity(problem, at, self.tol, self.floor, self.deep and not traits.convex)
-        kind: CertificateKind = "prox_residual" if traits.l1 > 0.0 else "gradient_norm"
+        kind: CertificateKind = "prox_residual" if traits.l1 > 0.0 or traits.constrained else "gradient_norm"
         evidence: dict[str, Any] = {"verdict": seen.name, "gradient_norm": seen.gradient_norm}
-        size = f"the gradient norm is {seen.gradient_norm:.2g}"
+        size = f"the {'projected ' if traits.constrained else ''}gradient norm is {seen.gradient_norm:.2g}"
         if math.isfinite(seen.smallest_curvature):
             kind = "second_order"
             evidence |= {
@@ -283,10 +293,18 @@ class _Judge:
             said = f"{_AS[seen.name]}: {size}; the loss is not convex, so nothing is proven about other minima"
         else:
             said = f"{size}; no bound of the suboptimality is known for an unpenalised loss without more structure"
-            if traits.l1 > 0.0 or traits.l2 > 0.0:
+            if has_dual(problem):
                 said = f"{size}; no bound of the suboptimality is known for this loss and penalty"
         bound = Bound(kind, seen.gradient_norm, math.inf, "stationarity", at.value, math.nan)
         return self._of(bound, False, status, self._joined(said), evidence)
+
+    def _outside(self, violation: float) -> Certificate:
+        status = self.status if self.status in _KEPT else Status.APPROXIMATE
+        said = (
+            f"the weights are outside the constraint {self.problem.constraint!r} by {violation:.2g}, so nothing is "
+            "proven about them; project them onto it"
+        )
+        return self._nothing(math.nan, status, self._joined(said), {"violation": violation})
 
     def _nothing(
         self, primal: float, status: Status, reason: str, evidence: dict[str, Any] | None = None

@@ -43,7 +43,7 @@ def column_sizes(problem: Any) -> FloatArray:
     source, p = problem.source, problem.p
     kept = _SIZES.get(source)
     if kept is None or kept[0] is not p:
-        _, second = column_moments(source, p)
+        _, second = source.moments(p) if source.kind == "stream" else column_moments(source, p)
         problem.passes += 0.5
         kept = _SIZES[source] = (p, np.sqrt(second))
     return kept[1]
@@ -81,7 +81,9 @@ def correlation_errors(problem: Any, u: FloatArray, c: FloatArray, value: float)
     """
     l1, l2 = problem.traits.l1, problem.traits.l2
     if not (l1 > 0.0 or l2 > 0.0):
-        return c, np.zeros(len(c))
+        # a bounded set forgives what its size makes of rounding; sides without an end are judged by `held.forgiven`
+        held = problem.traits.constrained and not problem.constraint.separable
+        return c, _errors(problem, _sampled_sizes(problem), u) if held else np.zeros(len(c))
     # what an entry may be off: of an l1 penalty, or such that all of them are rounding of the objective
     allowed = _HARMLESS * l1 if l1 > 0.0 else math.sqrt(2.0 * l2 * _EPS * abs(value) / max(1, len(c)))
     errors = _errors(problem, _sampled_sizes(problem), u)
@@ -91,7 +93,7 @@ def correlation_errors(problem: Any, u: FloatArray, c: FloatArray, value: float)
     n, k = len(u), problem.layout.n_outputs
     columns = np.flatnonzero((errors > allowed).reshape(-1, k).any(axis=1) & np.isfinite(errors.reshape(-1, k)[:, 0]))
     fine = float(np.finfo(np.longdouble).eps) / _EPS
-    if not len(columns) or fine > 2.0**-10 or n * len(columns) * k > _MOST:
+    if problem.source.kind == "stream" or not len(columns) or fine > 2.0**-10 or n * len(columns) * k > _MOST:
         return c, errors
     c, errors = c.reshape(-1, k).copy(), errors.reshape(-1, k)
     c[columns] = _extended(problem, u.reshape(n, k), columns)

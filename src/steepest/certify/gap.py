@@ -23,6 +23,7 @@ import numpy as np
 
 from steepest.certify.balance import Balanced, balanced
 from steepest.certify.columns import correlation_errors
+from steepest.certify.held import bounded, forgiven, held_gap, held_scales
 from steepest.kernels import fenchel
 from steepest.protocols import Evaluation, FloatArray
 
@@ -116,15 +117,42 @@ def scales_for(c: FloatArray, l1: float, l2: float, errors: FloatArray | None = 
     return [inside, 1.0] if l2 > 0.0 and inside < 1.0 else [inside]
 
 
+def has_dual(problem: Any) -> bool:
+    """Whether dual points can prove anything: weights that are penalised or held in a set."""
+    return bool(problem.traits.l1 > 0.0 or problem.traits.l2 > 0.0 or problem.traits.constrained)
+
+
+def always_finite(problem: Any) -> bool:
+    """Whether every dual point has a value: an l2 penalty, or a bounded set."""
+    return bool(problem.traits.l2 > 0.0 or (problem.traits.constrained and bounded(problem)))
+
+
+def apart(problem: Any, w: FloatArray, c: FloatArray, errors: FloatArray | None = None) -> float:
+    """What penalty and constraint add to a gap: `penalty_gap`, or `held_gap` where weights are held in a set."""
+    if problem.traits.constrained:
+        return held_gap(problem, w, c, errors)
+    return penalty_gap(w, c, problem.traits.l1, problem.traits.l2, errors)
+
+
+def scales(problem: Any, c: FloatArray, errors: FloatArray | None = None) -> list[float]:
+    """Factors of the dual point worth trying."""
+    if problem.traits.constrained:
+        return held_scales(problem, c, errors)
+    return scales_for(c, problem.traits.l1, problem.traits.l2, errors)
+
+
 def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
     """The best gap among the scalings of a dual point with ``c = X^T p u``, whose rounding it contains."""
-    l1, l2, m = problem.traits.l1, problem.traits.l2, problem.layout.n_weights
+    m = problem.layout.n_weights
     w, tail = at.w[:m], at.w[m:]
     error = rounding(problem, at)
     c, errors = correlation_errors(problem, point.slopes, c, at.value)
+    if problem.traits.constrained:
+        c, price = forgiven(problem, w, c, point.slopes)
+        error += price
     reach = 2.0 * point.imbalance * (float(np.abs(tail + point.shift).max(initial=0.0)) + 1.0) if len(tail) else 0.0
     best = Gap(math.inf, point.slopes, 0.0, False)
-    for s in scales_for(c, l1, l2, errors):
+    for s in scales(problem, c, errors):
         free = s == 1.0 and point.exact
         if free:
             loss_part = point.drop
@@ -133,18 +161,16 @@ def gap_at(problem: Any, at: Evaluation, point: Balanced, c: FloatArray) -> Gap:
         else:
             loss_part, size, _ = fenchel_sum(problem, at.scores, point.slopes, s)
             loss_part += 4.0 * _EPS * size
-        if s == 1.0:
-            apart = penalty_gap(w, c, l1, l2, errors)
-        else:  # at zero nothing is off, by however much it was
-            apart = penalty_gap(w, s * c, l1, l2, s * errors if s else None)
-        value = loss_part + apart + s * reach + error
+        # at zero nothing is off, by however much it was
+        own = apart(problem, w, c, errors) if s == 1.0 else apart(problem, w, s * c, s * errors if s else None)
+        value = loss_part + own + s * reach + error
         if value < best.value:
             best = Gap(value, point.slopes, s, not free)
     return best
 
 
 def duality_gap(problem: Any, at: Evaluation, enough: float = 0.0) -> Gap | None:
-    """The gap at the slopes of ``at``, for a convex loss and an l1, l2 or mixed penalty; None where there is none.
+    """The gap at the slopes of ``at``, for a convex loss with a penalty or a constraint; None where there is none.
 
     ``enough`` is how much of it may be spent on balancing an intercept before more trials are made.
 
@@ -193,7 +219,7 @@ def remainder(problem: Any, at: Evaluation, c: FloatArray, own: FloatArray, reac
     miss r lets the bound be wrong by r times the parameters of the optimum; ``reach`` is their order of size.
     """
     m, k = problem.layout.n_weights, problem.layout.n_outputs
-    free = np.zeros(m) if problem.traits.l2 or problem.traits.l1 else c
+    free = np.zeros(m) if has_dual(problem) else c
     sizes = np.zeros(m)
     if np.any(free):
         _, second = problem.source.moments(problem.p)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from steepest.certify.balance import Balanced, repaired_simplex, shrunk
-from steepest.certify.gap import Gap, fenchel_sum, gap_at, products, remainder
+from steepest.certify.gap import Gap, fenchel_sum, gap_at, has_dual, products, remainder
 from steepest.kernels import fenchel, passes
 from steepest.protocols import Evaluation, FloatArray
 
@@ -49,7 +49,7 @@ def gap_of_proposal(problem: Any, at: Evaluation, dual: Any) -> Gap | None:
     if not np.all(np.isfinite(u)):
         return None
     k = problem.layout.n_outputs
-    if not (problem.traits.l1 or problem.traits.l2):
+    if not has_dual(problem):
         return _unpenalised(problem, at, u) if k == 1 and problem.size <= _SIZE else None
     imbalance = 0.0
     if problem.layout.intercept:

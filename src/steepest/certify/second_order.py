@@ -28,7 +28,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from steepest.certify.curvature import flops, hessian
-from steepest.certify.gap import fenchel_sum, penalty_gap, products, remainder, rounding
+from steepest.certify.gap import apart, fenchel_sum, penalty_gap, products, remainder, rounding
+from steepest.certify.held import forgiven, limits
+from steepest.penalties.constrained import constrained_prox
 from steepest.problems.lanczos import Pair, extreme_pair
 from steepest.protocols import Evaluation, FloatArray
 
@@ -47,14 +49,16 @@ class LocalBound(NamedTuple):
 
 
 def applies(problem: Any, work: float = WORK) -> bool:
-    """Whether a Hessian can help: convex with curvature, no l1, small enough."""
+    """Whether a Hessian can help: convex with curvature, no l1, limits of single weights at most, small enough."""
     traits = problem.traits
+    if traits.constrained and not problem.constraint.separable:
+        return False
     return traits.convex and traits.has_curvature and traits.l1 == 0.0 and _affordable(problem, work)
 
 
 def concordant(problem: Any) -> bool:
-    """Whether `local_bound` has the constant that it needs."""
-    return math.isfinite(problem.loss.self_concordance)
+    """Whether `local_bound` has the constant that it needs, and no constraint to know of."""
+    return math.isfinite(problem.loss.self_concordance) and not problem.traits.constrained
 
 
 def _affordable(problem: Any, work: float) -> bool:
@@ -91,12 +95,20 @@ class Factor(NamedTuple):
 
 
 def factor(problem: Any, at: Evaluation) -> Factor | None:
-    """The Hessian and its inverse on the directions that it sees; None where there is no curvature at all."""
+    """The Hessian and its inverse on the directions that it sees; None where there is no curvature at all.
+
+    Weights that a step along their own curvature would take to a limit are left out: they are held there.
+    """
     H = hessian(problem, at)
     if not np.all(np.isfinite(H)):
         return None
     diagonal = np.diag(H)
     alive = diagonal > 0.0
+    if problem.traits.constrained:
+        m = problem.layout.n_weights
+        low, high = limits(problem)
+        ahead = at.w[:m] - at.gradient[:m] / np.where(diagonal[:m] > 0.0, diagonal[:m], math.inf)
+        alive[:m] &= (low < ahead) & (ahead < high)
     if not np.any(alive):
         return None
     scale = 1.0 / np.sqrt(diagonal[alive])  # makes rank, and so the bound, independent of units
@@ -165,7 +177,10 @@ def newton_dual(problem: Any, at: Evaluation, found: Factor) -> tuple[float, Flo
     loss_part, size, _ = fenchel_sum(problem, at.scores, u)
     value = loss_part + 4.0 * _EPS * size + remainder(problem, at, c, own, np.abs(at.w) + np.abs(total))
     value += rounding(problem, at)
-    if l2:
+    if problem.traits.constrained:
+        c, price = forgiven(problem, at.w[:m], c, u)
+        value += price + apart(problem, at.w[:m], c)
+    elif l2:
         value += penalty_gap(at.w[:m], c, 0.0, l2)
     return (value if math.isfinite(value) else math.inf), u
 
@@ -257,13 +272,34 @@ class Verdict(NamedTuple):
 
 
 def subgradient(problem: Any, at: Evaluation) -> FloatArray:
-    """The gradient; with an l1 penalty, the subgradient of least norm."""
+    """The gradient; with an l1 penalty or limits of single weights, the subgradient of least norm.
+
+    With another constraint ``w - prox(w - grad)``, which is zero where the point is stationary.
+    """
     l1, m = problem.traits.l1, problem.layout.n_weights
+    if problem.traits.constrained:
+        return _held_subgradient(problem, at)
     if l1 == 0.0:
         return at.gradient
     g, w = at.gradient.copy(), at.w[:m]
     head = g[:m]
     g[:m] = np.where(w != 0.0, head + l1 * np.sign(w), np.sign(head) * np.maximum(np.abs(head) - l1, 0.0))
+    return g
+
+
+def _held_subgradient(problem: Any, at: Evaluation) -> FloatArray:
+    l1, layout = problem.traits.l1, problem.layout
+    m = layout.n_weights
+    g, w = at.gradient.copy(), at.w[:m]
+    if not problem.constraint.separable:
+        shape = (layout.n_features, layout.n_outputs)
+        ahead = constrained_prox(problem.constraint, (w - g[:m]).reshape(shape), np.ones(shape), l1)
+        g[:m] = w - ahead.ravel()
+        return g
+    low, high = limits(problem)
+    left = np.where(w <= low, -math.inf, g[:m] + np.where(w > 0.0, l1, -l1))
+    right = np.where(w >= high, math.inf, g[:m] + np.where(w >= 0.0, l1, -l1))
+    g[:m] = np.maximum(left, 0.0) + np.minimum(right, 0.0)
     return g
 
 
@@ -276,7 +312,7 @@ def stationarity(problem: Any, at: Evaluation, tol: float, floor: float, deep: b
     g = subgradient(problem, at)
     norm = float(np.linalg.norm(g))
     traits = problem.traits
-    known = deep and traits.has_curvature and traits.l1 == 0.0
+    known = deep and traits.has_curvature and traits.l1 == 0.0 and not traits.constrained
     if known and _affordable(problem, 1e9) and problem.size <= SIZE_MANY:
         values, vectors = np.linalg.eigh(hessian(problem, at))
         largest = max(abs(float(values[0])), abs(float(values[-1])))

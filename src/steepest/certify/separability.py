@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
+from steepest.certify.held import bounded, limits
 from steepest.protocols import Evaluation, FloatArray
 
 LP_ENTRIES = 2_000_000  # entries of the matrix of the linear program up to which quasi-separation is looked for
@@ -51,6 +52,8 @@ def separating(problem: Any, at: Evaluation) -> Direction | None:
     alone = _intercept_alone(problem, seen)
     if alone is not None or problem.traits.l1 or problem.traits.l2:
         return alone
+    if problem.traits.constrained and not _recedes(problem, at.w[: problem.layout.n_weights]):
+        return None
     norm = float(np.linalg.norm(at.w))
     if norm == 0.0 or not math.isfinite(norm):
         return None
@@ -64,6 +67,26 @@ def separating(problem: Any, at: Evaluation) -> Direction | None:
         return None
     reason = "the classes are separable and nothing is penalised: there is no minimiser"
     return Direction(at.w / norm, smallest / norm, float(margins.max()) / norm, reason)
+
+
+def _recedes(problem: Any, direction: FloatArray) -> bool:
+    """Whether weights can go in a direction without end."""
+    if not problem.constraint.separable:
+        return False
+    low, high = limits(problem)
+    return not np.any(((direction > 0.0) & np.isfinite(high)) | ((direction < 0.0) & np.isfinite(low)))
+
+
+def _steps(problem: Any) -> list[tuple[float, float]]:
+    """Between which numbers each parameter of a direction may lie: 0 towards a limit."""
+    ends = [(-1.0, 1.0)] * problem.size
+    if problem.traits.constrained:
+        low, high = limits(problem)
+        ends[: len(low)] = [
+            (0.0 if math.isfinite(a) else -1.0, 0.0 if math.isfinite(b) else 1.0)
+            for a, b in zip(low, high, strict=True)
+        ]
+    return ends
 
 
 def _margins(problem: Any, scores: FloatArray) -> FloatArray | None:
@@ -124,6 +147,8 @@ def quasi_separating(problem: Any, at: Evaluation) -> Direction | None:
     n, d, k = problem.source.shape[0], layout.n_features, layout.n_outputs
     if problem.traits.l1 or problem.traits.l2 or n * max(k - 1, 1) * problem.size > LP_ENTRIES:
         return None
+    if problem.traits.constrained and bounded(problem):
+        return None
     sides = open_sides(problem) if k == 1 else None
     if (k == 1 and sides is None) or (k > 1 and not _open_vector(problem)):
         return None
@@ -154,7 +179,7 @@ def quasi_separating(problem: Any, at: Evaluation) -> Direction | None:
         b_ub=np.zeros(len(A)),
         A_eq=fixed if len(fixed) else None,
         b_eq=np.zeros(len(fixed)) if len(fixed) else None,
-        bounds=(-1.0, 1.0),
+        bounds=_steps(problem),
         method="highs",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )

@@ -407,6 +407,15 @@ class L1Ball(_Constraint, _Radius):
                 w[j] = w[j] * sign[j] + 0.0
 
 
+def check_size(constraint: Any, n_features: int) -> None:
+    """Raises where the limits of a box are not those of so many weights."""
+    if isinstance(constraint, Box) and np.ndim(constraint.low) and len(constraint.low) != n_features:
+        raise InvalidParameterError(
+            f"constraint: expected limits for {n_features} weights, got {len(constraint.low)}. "
+            "Give one number for all of them."
+        )
+
+
 # -------------------------------------------------------------------------------------------- by name
 
 #: The sets that a name alone says all about, and those with a size of 1 unless a value is given.
@@ -436,8 +445,7 @@ def get_constraint(constraint: Any) -> Any:
             f"constraint: expected one of {sorted(CONSTRAINTS)}, a constraint such as Box(0.0, 1.0), or None, "
             f"got {constraint!r}. Try '{close[0] if close else 'nonnegative'}'."
         )
-    offered = all(hasattr(constraint, name) for name in ("project", "contains", "violation", "support"))
-    if offered and not isinstance(constraint, type):
+    if isinstance(constraint, _Constraint):
         return constraint
     raise InvalidParameterError(
         f"constraint: expected one of {sorted(CONSTRAINTS)}, a constraint such as Box(0.0, 1.0), or None, "

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from steepest.jit import inner
-from steepest.protocols import FloatArray
+from steepest.protocols import AnyArray, FloatArray
 
 
 def norm(v: FloatArray) -> float:
@@ -44,6 +44,19 @@ def shrink(w: FloatArray, q: FloatArray, radius: float) -> FloatArray:
 def threshold(w: FloatArray, c: FloatArray | None, total: float) -> FloatArray:
     """``[w - tau c]_+`` with the tau that makes it sum to total; c = 1 where None."""
     w = w - float(w.max()) if c is None else w  # what is left is near the largest: subtract without rounding
+    tau, active = _root(w, c, total)
+    left = w[active] - tau * (1.0 if c is None else c[active])
+    out = np.zeros(len(w))
+    out[active] = np.maximum(left, 0.0)
+    reached = float(out.sum())
+    if reached > 0.0:
+        return out * (total / reached)
+    out[int(np.argmax(w if c is None else w / c))] = total  # total is below the rounding of w
+    return out
+
+
+def _root(w: FloatArray, c: FloatArray | None, total: float) -> tuple[float, AnyArray]:
+    """tau with ``sum [w - tau c]_+ = total``, and where that is positive."""
     active = np.arange(len(w))
     part, share = w, c
     tau = 0.0
@@ -55,14 +68,19 @@ def threshold(w: FloatArray, c: FloatArray | None, total: float) -> FloatArray:
             break
         active, part = active[keep], part[keep]
         share = None if share is None else share[keep]
-    left = part - tau if share is None else part - tau * share
-    out = np.zeros(len(w))
-    out[active] = np.maximum(left, 0.0)
-    reached = float(out.sum())
-    if reached > 0.0:
-        return out * (total / reached)
-    out[int(np.argmax(w if c is None else w / c))] = total  # total is below the rounding of w
-    return out
+    return tau, active
+
+
+def level(w: FloatArray, total: float) -> float:
+    """kappa with ``sum [w - kappa]_+ = total``, for a total > 0.
+
+    Examples
+    --------
+    >>> level(np.array([3.0, 2.0, 0.0]), 2.0)
+    1.5
+    """
+    largest = float(w.max())
+    return largest + _root(w - largest, None, total)[0]
 
 
 @inner

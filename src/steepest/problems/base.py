@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from steepest.losses.registry import has
+from steepest.penalties.constraints import check_size
 from steepest.problems.layout import Layout
 from steepest.protocols import Evaluation, FloatArray, Traits
 
@@ -25,18 +26,31 @@ class LinearBase:
         Values from `steepest.losses` and `steepest.penalties`.
     fit_intercept : bool
     n_outputs : int
+    constraint : optional
+        A set from `steepest.penalties.constraints` for the weights; with several outputs, for those of each of them.
     """
 
     ray_first = False  # whether a search along a ray costs no pass, so that it should come before any step
 
     def __init__(
-        self, source: Any, y: Any, p: FloatArray, loss: Any, penalty: Any, fit_intercept: bool, n_outputs: int
+        self,
+        source: Any,
+        y: Any,
+        p: FloatArray,
+        loss: Any,
+        penalty: Any,
+        fit_intercept: bool,
+        n_outputs: int,
+        constraint: Any = None,
     ) -> None:
         self.source = source
         self.y = y
         self.p = p
         self.loss = loss
         self.penalty = penalty
+        self.constraint = constraint
+        if constraint is not None:
+            check_size(constraint, source.shape[1])
         self.layout = Layout(source.shape[1], n_outputs, fit_intercept)
         self.size = self.layout.size
         self.parent: tuple[LinearBase, float] | None = None  # whose rows these are a share of, and the share
@@ -52,6 +66,7 @@ class LinearBase:
             l2=float(penalty.l2),
             n_outputs=n_outputs,
             has_prox=has(loss, "prox"),
+            constrained=constraint is not None,
         )
 
     @property
@@ -73,6 +88,13 @@ class LinearBase:
         value = 0.5 * self.traits.l2 * float(head @ head) if self.traits.l2 else 0.0
         return value + (self.traits.l1 * float(np.abs(head).sum()) if self.traits.l1 else 0.0)
 
+    def project(self, w: FloatArray) -> FloatArray:
+        """The nearest parameters whose weights are in the constraint; the intercept stays.  w where there is none."""
+        if self.constraint is None:
+            return w
+        head, tail = self.layout.split(w)
+        return np.concatenate([self.constraint.project(head).ravel(), tail])
+
     def add_ridge(self, gradient: FloatArray, w: FloatArray) -> None:
         """Adds the gradient of the l2 part, in place."""
         if self.traits.l2:
@@ -90,16 +112,16 @@ class LinearBase:
         raise NotImplementedError
 
     def start(self) -> FloatArray:
-        """Zero weights; the intercept is left to the first step."""
-        return np.zeros(self.size)
+        """Zero weights, or the nearest that a constraint allows; the intercept is left to the first step."""
+        return self.project(np.zeros(self.size))
 
     def inner(self, a: FloatArray, b: FloatArray) -> float:
         """The scalar product in which gradients are meant."""
         return float(a @ b)
 
     def weights(self, w: FloatArray) -> FloatArray:
-        """The parameters themselves."""
-        return w
+        """The parameters themselves, moved into the constraint where rounding has left it."""
+        return self.project(w)
 
     def step(self, at: Evaluation, d: FloatArray, t: float) -> Evaluation:
         """Everything at ``w + t d``, in one pass."""

@@ -23,9 +23,16 @@ class LinearProblem(LinearBase):
     """
 
     def __init__(
-        self, source: Any, y: FloatArray, p: FloatArray, loss: Any, penalty: Any, fit_intercept: bool = True
+        self,
+        source: Any,
+        y: FloatArray,
+        p: FloatArray,
+        loss: Any,
+        penalty: Any,
+        fit_intercept: bool = True,
+        constraint: Any = None,
     ) -> None:
-        super().__init__(source, y, p, loss, penalty, fit_intercept, 1)
+        super().__init__(source, y, p, loss, penalty, fit_intercept, 1, constraint)
 
     def evaluate(self, w: FloatArray) -> Evaluation:
         source, (coef, b) = self.source, self.layout.split(w)

@@ -63,6 +63,7 @@ def merged(problem: LinearProblem) -> LinearProblem | None:
         problem.loss,
         problem.penalty,
         problem.layout.intercept,
+        problem.constraint,
     )
     small.parent = (problem, distinct / n)
     return small

@@ -32,8 +32,9 @@ class MulticlassProblem(LinearBase):
         penalty: Any,
         fit_intercept: bool = True,
         n_outputs: int = 2,
+        constraint: Any = None,
     ) -> None:
-        super().__init__(source, y, p, loss, penalty, fit_intercept, n_outputs)
+        super().__init__(source, y, p, loss, penalty, fit_intercept, n_outputs, constraint)
 
     def _precision(self) -> Any:
         return np.float32 if not self.precise and self.source.dtype == np.float32 else np.float64

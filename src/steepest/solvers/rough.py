@@ -59,9 +59,9 @@ def sample(problem: Any, rows: AnyArray) -> Any:
     intercept, k = problem.layout.intercept, problem.layout.n_outputs
     small: Any
     if k == 1:
-        small = LinearProblem(chosen, y, p / total, problem.loss, penalty, intercept)
+        small = LinearProblem(chosen, y, p / total, problem.loss, penalty, intercept, problem.constraint)
     else:
-        small = MulticlassProblem(chosen, y, p / total, problem.loss, penalty, intercept, k)
+        small = MulticlassProblem(chosen, y, p / total, problem.loss, penalty, intercept, k, problem.constraint)
     small.precise = problem.precise
     return small
 
