@@ -34,6 +34,8 @@ if _TYPE_CHECKING:
     from steepest.estimators import RegularizationPath as RegularizationPath
     from steepest.estimators import Ridge as Ridge
     from steepest.estimators import RidgeCV as RidgeCV
+    from steepest.estimators import SGDClassifier as SGDClassifier
+    from steepest.estimators import SGDRegressor as SGDRegressor
     from steepest.estimators import regularization_path as regularization_path
     from steepest.estimators.collecting import collect_certificates as collect_certificates
     from steepest.losses.checks import check_loss as check_loss
@@ -91,6 +93,8 @@ _HOMES = {
     "RaceDisplay": "steepest.report.display_race",
     "Ridge": "steepest.estimators",
     "RidgeCV": "steepest.estimators",
+    "SGDClassifier": "steepest.estimators",
+    "SGDRegressor": "steepest.estimators",
     "Scaler": "steepest.transforms.scaler",
     "Status": "steepest.protocols",
     "TensorBoard": "steepest.record.adapters.tensorboard",

@@ -45,7 +45,7 @@ def as_source(X: Any, *, pool: Pool | None = None) -> Any:
     from steepest.data.sparse import SparseSource
 
     pool = pool or Pool()
-    if isinstance(X, DenseSource | SparseSource):
+    if isinstance(X, DenseSource | SparseSource) or getattr(X, "kind", "") == "stream":
         return X
     if sp.issparse(X):
         return SparseSource(X, pool)

@@ -20,6 +20,8 @@ if _TYPE_CHECKING:
     from steepest.estimators.ridge_cv import RidgeCV as RidgeCV
     from steepest.estimators.sparse_regression import ElasticNet as ElasticNet
     from steepest.estimators.sparse_regression import Lasso as Lasso
+    from steepest.estimators.stochastic import SGDClassifier as SGDClassifier
+    from steepest.estimators.stochastic import SGDRegressor as SGDRegressor
     from steepest.estimators.warnings import ConvergenceWarning as ConvergenceWarning
 
 _HOMES = {
@@ -36,6 +38,8 @@ _HOMES = {
     "RegularizationPath": "steepest.estimators.path",
     "Ridge": "steepest.estimators.least_squares",
     "RidgeCV": "steepest.estimators.ridge_cv",
+    "SGDClassifier": "steepest.estimators.stochastic",
+    "SGDRegressor": "steepest.estimators.stochastic",
     "regularization_path": "steepest.estimators.path",
 }
 

@@ -143,6 +143,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
 
     _parameter_names: ClassVar[tuple[str, ...]]
     _rules: ClassVar[Mapping[str, Rules]] = {}
+    _names_solvers: ClassVar[bool] = False  # whether ``solver`` names those here alone, and not scikit-learn's too
     _inert: ClassVar[Mapping[str, Any]] = {}  # parameters that change nothing in the result, and their defaults
 
     # ------------------------------------------------------------------------------------- before the run
@@ -193,9 +194,9 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         def get(name: str, default: Any) -> Any:
             return getattr(self, name, default)
 
-        patience = get("patience", None)
-
-        solver, notes = own_name(str(get("solver", "auto")))
+        tol, patience = get("tol", 1e-4), self._stopping()[1]
+        given = str(get("solver", "auto"))
+        solver, notes = (given, []) if self._names_solvers else own_name(given)
         for name, default in self._inert.items():
             given = get(name, default)
             if given is not default and not (np.ndim(given) == 0 and given == default):
@@ -205,7 +206,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
             fit_intercept=bool(get("fit_intercept", True)),
             solver=solver,
             options=dict(get("solver_options", None) or {}),
-            tol=float(get("tol", 1e-4)),
+            tol=None if tol is None else float(tol),
             max_iter=get("max_iter", None),
             max_time=get("max_time", None),
             n_jobs=get("n_jobs", None),
@@ -214,6 +215,10 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
             min_delta=float(get("min_delta", 0.0)),
             notes=notes,
         )
+
+    def _stopping(self) -> tuple[float | None, int | None]:
+        """The share of rows to hold out, and the patience with them."""
+        return getattr(self, "validation_fraction", None), getattr(self, "patience", None)
 
     # ------------------------------------------------------------------------------------------ the fit
 
@@ -392,6 +397,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         record = self.fit_record_
         # to be stopped by validation rows is what patience asked for
         quiet = how == "ignore" or certificate.status is Status.STOPPED_EARLY
+        quiet = quiet or (getattr(self, "tol", 0.0) is None and certificate.status is Status.BUDGET)
         collected = hand_in(record.estimator, record.parameters, [certificate], quiet)
         if certificate.passed or quiet:
             return

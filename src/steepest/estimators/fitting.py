@@ -20,6 +20,7 @@ import numpy as np
 from steepest.certify.bounds import FLOOR
 from steepest.certify.certificate import certify
 from steepest.data.source import as_source
+from steepest.estimators.outcomes import combine, facts, unasked
 from steepest.exceptions import DataError, SteepestError
 from steepest.jit import compile_clock
 from steepest.kernels import multiclass, passes
@@ -32,7 +33,7 @@ from steepest.protocols import AnyArray, Certificate, FloatArray, Observer, Stat
 from steepest.record.history import History
 from steepest.record.observers import watching
 from steepest.record.validation import Monitor
-from steepest.solvers.auto import choose
+from steepest.solvers.auto import Plan, choose
 from steepest.solvers.loop import Limits, Outcome, accept, run
 
 
@@ -82,6 +83,8 @@ class Job:
         Validation rows.
     dual : array or None
         A dual point from an earlier fit, which may prove that ``start`` is optimal; it is verified.
+    memory : object or None
+        What a solver that goes on from where it stopped remembers of its earlier epochs.
     """
 
     y: AnyArray
@@ -93,17 +96,19 @@ class Job:
     label: str = ""
     held: HeldOut | None = None
     dual: FloatArray | None = None
+    memory: Any = None
 
 
 @dataclass(slots=True)
 class Control:
-    """How to run: what the estimator's parameters say."""
+    """How to run: what the estimator's parameters say.  ``tol = None`` asks for no proof: all rounds are run."""
 
     name: str
     fit_intercept: bool = True
     solver: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
-    tol: float = 1e-4
+    make: Callable[[], Any] | None = None  # the solver itself, in place of its name
+    tol: float | None = 1e-4
     max_iter: int | None = None
     max_time: float | None = None
     n_jobs: int | None = None
@@ -128,6 +133,7 @@ class Solution:
     seconds: dict[str, float]
     systems: list[Any]
     duals: list[FloatArray | None] = field(default_factory=list)
+    memories: list[Any] = field(default_factory=list)
 
     @property
     def history(self) -> History:
@@ -191,6 +197,10 @@ _AT_ZERO: dict[str, Callable[[Job], float]] = {
 }
 
 
+ENDLESS = 2**62  # rounds without decrease that nobody waits for
+NEVER = -1.0  # a target that no bound meets, for bounds are not negative
+
+
 #: Solvers whose first round is dear, or whose multipliers an earlier fit may have left.
 _PROVEN_FIRST = ("closed_form", "augmented_lagrangian", "dual_coordinate")
 
@@ -210,6 +220,10 @@ def null_value(job: Job) -> float:
 
 def make_problem(source: Any, job: Job, fit_intercept: bool) -> LinearProblem | MulticlassProblem:
     """The problem of a job."""
+    if source.kind == "stream":
+        from steepest.problems.stream import make_stream_problem
+
+        return make_stream_problem(source, job.y, job.p, job.loss, job.penalty, fit_intercept, job.n_outputs)
     if type(job.loss) in SCALAR_LOSSES.values():
         return LinearProblem(source, job.y, job.p, job.loss, job.penalty, fit_intercept)
     return MulticlassProblem(source, job.y, job.p, job.loss, job.penalty, fit_intercept, job.n_outputs)
@@ -280,6 +294,7 @@ class _Runs:
         self.passes = 0.0
         self.plan: dict[str, Any] = {}
         self.systems: dict[Any, Any] = {}  # factored once for all targets
+        self.memories: list[Any] = []
 
     def _limits(self) -> Limits:
         control = self.control
@@ -288,7 +303,8 @@ class _Runs:
             spent = time.perf_counter() - self.began - self.clock.seconds
             left = max(control.max_time - spent, 0.0)
         stopped = any(outcome.certificate.status is Status.INTERRUPTED for outcome in self.outcomes)
-        return Limits(control.tol, 0 if stopped else control.max_iter, left, lambda: float(self.clock.seconds))
+        tol = NEVER if control.tol is None else control.tol
+        return Limits(tol, 0 if stopped else control.max_iter, left, lambda: float(self.clock.seconds))
 
     def _monitor(self, job: Job) -> Monitor | None:
         """Validation rows as the loop takes them: one product with them a round."""
@@ -311,8 +327,24 @@ class _Runs:
     def _accepted(self, problem: Any, job: Job, null: float) -> Certificate | None:
         """The certificate of a start that passes as it is: two passes, before a matrix is built."""
         assert job.start is not None
+        if self.control.tol is None:
+            return None
         found = certify(problem, job.start, tol=self.control.tol, null_value=null, dual=job.dual, deep=False)
         return found if found.passed else None
+
+    def _plan(self, problem: Any, warm: bool) -> Plan:
+        """The solver for a problem."""
+        control = self.control
+        if control.make is None:
+            plan = choose(problem, control.solver, warm=warm, options=control.options or None)
+        else:
+            solver = control.make()
+            plan = Plan(solver, problem, solver.name, "asked for by name", "epochs in proportion to 1 / tol")
+        if self.source.kind == "stream":
+            from steepest.solvers.streamed import StreamedEpochs
+
+            plan.solver = StreamedEpochs(plan.solver)
+        return plan
 
     def one(self, job: Job) -> None:
         """Problem, plan, run, certificate."""
@@ -325,17 +357,23 @@ class _Runs:
                 "Scale the target, or remove its extreme values."
             )
         warm = job.start is not None and bool(np.any(job.start))
-        plan = choose(problem, control.solver, warm=warm, options=control.options or None)
+        plan = self._plan(problem, warm)
         start = plan.start(job.start if warm else None)
         if plan.name == "closed_form":
             plan.solver.shared = self.systems
+        if control.tol is None:
+            plan.solver.patience = ENDLESS
+        if hasattr(plan.solver, "memory"):
+            plan.solver.memory = job.memory
 
         limits = self._limits()
 
         def judge(w: FloatArray, status: Status, reason: str, dual: FloatArray | None) -> Certificate:
             if limits.max_time is not None:  # what was left for this job, but the user knows the whole
                 reason = reason.replace(f"max_time={limits.max_time:g} s", f"max_time={control.max_time:g} s")
-            return certify(problem, w, tol=control.tol, status=status, reason=reason, null_value=null, dual=dual)
+            tol = 0.0 if control.tol is None else control.tol
+            found = certify(problem, w, tol=tol, status=status, reason=reason, null_value=null, dual=dual)
+            return unasked(found) if control.tol is None else found
 
         info = {"title": f"{control.name} {job.label}".strip(), "solver": plan.name}
         monitor = self._monitor(job)
@@ -367,6 +405,7 @@ class _Runs:
             )
         self.jobs.append(job)
         self.outcomes.append(outcome)
+        self.memories.append(getattr(plan.solver, "memory", None))
         if monitor is not None:
             self.watched.append({"label": job.label, **monitor.summary()})
         # the loop counts rounds after the first, which for a direct method is all of its work
@@ -407,70 +446,5 @@ class _Runs:
             seconds=seconds,
             systems=[system for system, _ in self.systems.values()],
             duals=[outcome.dual for outcome in self.outcomes],
+            memories=self.memories,
         )
-
-
-def facts(source: Any, jobs: Sequence[Job]) -> dict[str, Any]:
-    """What the record says about X."""
-    n, d = source.shape
-    return {
-        "n_samples": n,
-        "n_features": d,
-        "n_outputs": len(jobs) if len(jobs) > 1 else jobs[0].n_outputs,
-        "nnz": int(source.nnz),
-        "density": float(source.nnz) / max(1, n * d),
-        "dtype": str(source.dtype),
-        "kind": source.kind,
-        "bytes": int(source.nbytes),
-    }
-
-
-_SEVERITY = (
-    Status.CERTIFIED,
-    Status.STOPPED_EARLY,
-    Status.APPROXIMATE,
-    Status.STALLED,
-    Status.BUDGET,
-    Status.ILL_POSED,
-    Status.DIVERGED,
-    Status.INTERRUPTED,
-)
-
-
-def combine(certificates: Sequence[Certificate], labels: Sequence[str]) -> Certificate:
-    """One certificate for independent problems.
-
-    The objective is their sum, so values, primal and dual add up.  ``relative`` is the worst one: each problem
-    is proven to at least that.  Status and reason are those of the worst problem.
-    """
-    if len(certificates) == 1:
-        return certificates[0]
-    worst = max(
-        range(len(certificates)),
-        key=lambda i: (
-            not certificates[i].passed,
-            _SEVERITY.index(certificates[i].status),
-            certificates[i].relative if not math.isnan(certificates[i].relative) else math.inf,
-        ),
-    )
-    chosen = certificates[worst]
-    same = all(c.bounds == chosen.bounds for c in certificates)
-    evidence = dict(chosen.evidence)
-    evidence["outputs"] = [
-        {"label": label, "value": c.value, "relative": c.relative, "passed": c.passed, "status": str(c.status)}
-        for label, c in zip(labels, certificates, strict=True)
-    ]
-    return Certificate(
-        kind=chosen.kind,
-        value=math.fsum(c.value for c in certificates) if same else chosen.value,
-        relative=max(c.relative for c in certificates) if same else chosen.relative,
-        tol=chosen.tol,
-        passed=all(c.passed for c in certificates),
-        bounds=chosen.bounds,
-        primal=math.fsum(c.primal for c in certificates),
-        dual=sum(c.dual for c in certificates),
-        status=chosen.status,
-        reason=f"{labels[worst]}: {chosen.reason}" if labels[worst] else chosen.reason,
-        fallbacks=tuple(dict.fromkeys(line for c in certificates for line in c.fallbacks)),
-        evidence=evidence,
-    )

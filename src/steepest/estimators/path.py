@@ -11,8 +11,9 @@ import numpy as np
 from sklearn.base import clone
 
 from steepest.estimators.collecting import hand_in, warn_once_a_search
-from steepest.estimators.fitting import Solution, combine, facts
+from steepest.estimators.fitting import Solution
 from steepest.estimators.objective import describe
+from steepest.estimators.outcomes import combine, facts
 from steepest.estimators.path_runs import Runner, interrupted, runner
 from steepest.estimators.path_setup import Setup, grid, prepare, strongest
 from steepest.exceptions import InvalidParameterError

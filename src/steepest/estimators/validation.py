@@ -39,7 +39,7 @@ def resolve(model: Any, train: Rows, held: Rows, notes: list[str]) -> tuple[Rows
     Parameters
     ----------
     model : estimator
-        Its ``validation_fraction``, ``patience``, ``monitor`` and ``random_state`` are read.
+        Its ``validation_fraction`` and ``patience``, ``monitor`` and ``random_state`` are read.
     train, held : Rows
         As given to ``fit``.
     notes : list of str
@@ -50,8 +50,8 @@ def resolve(model: Any, train: Rows, held: Rows, notes: list[str]) -> tuple[Rows
     DataError
         Half of a validation set, or a patience without one.
     """
-    fraction, monitor = model.validation_fraction, model.monitor
-    plain = fraction is None and model.patience is None and isinstance(monitor, str) and monitor == "loss"
+    (fraction, patience), monitor = model._stopping(), model.monitor
+    plain = fraction is None and patience is None and isinstance(monitor, str) and monitor == "loss"
     if plain and held.X is None and held.y is None and held.weights is None:
         return train, None
     if held.X is None:
@@ -60,8 +60,7 @@ def resolve(model: Any, train: Rows, held: Rows, notes: list[str]) -> tuple[Rows
                 raise DataError(f"X_val: expected the rows that belong to {name}, got None. Pass X_val and y_val.")
         if fraction is not None:
             return _split(model, train, float(fraction))
-        for name, idle in (("patience", None), ("monitor", "loss")):
-            value = getattr(model, name)
+        for name, value, idle in (("patience", patience, None), ("monitor", monitor, "loss")):
             if not (isinstance(value, str | None) and value == idle):
                 raise InvalidParameterError(
                     f"{name}: {name}={value!r} needs validation rows, and there are none. "
