@@ -125,6 +125,8 @@ class SubgradientDescent:
 
     def start(self, problem: Any, w: FloatArray) -> SubgradientState:
         """Nothing is computed yet."""
+        if problem.traits.constrained:
+            w = problem.project(w)
         floor = FLOOR * abs(problem.null_value()) if hasattr(problem, "null_value") else 0.0
         return SubgradientState(problem, w.copy(), floor=floor)
 
@@ -251,7 +253,8 @@ def _prove(state: SubgradientState, at: Evaluation) -> Bound | None:
     if not len(at.slopes) or not problem.traits.convex:
         return None
     plain = quick_bound(problem, at, state.floor)
-    if plain.bounds == "suboptimality" and math.isfinite(plain.dual):
+    # with an intercept that one is an estimate
+    if plain.bounds == "suboptimality" and math.isfinite(plain.dual) and not problem.layout.intercept:
         state.lower = max(state.lower, plain.dual)
     if state.slopes is not None and has_dual(problem) and _due(state.k):
         found = gap_of_proposal(problem, at, state.slopes)  # D = P(w) - gap, whatever w is
