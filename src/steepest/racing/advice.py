@@ -95,7 +95,8 @@ def _cost(race: Race, run: Run) -> str:
     what = "pass" if race.kind == "data" else "call"
     if run.passes == 1.0:
         return f"1 {what}"
-    return f"{run.passes:,.4g} {what}es" if what == "pass" else f"{run.passes:,.0f} {what}s"
+    size = f"{run.passes:,.4g}" if run.passes < 1000.0 else f"{run.passes:,.0f}"
+    return f"{size} {what}{'es' if what == 'pass' else 's'}"
 
 
 def _losers(race: Race, runs: Sequence[Run]) -> list[str]:
@@ -107,7 +108,8 @@ def _losers(race: Race, runs: Sequence[Run]) -> list[str]:
         names = ", ".join(_called(run) for run in runs[:3])
         return [f"{names} diverged"]
     nearest = min(finite, key=race.gap)
-    where = f"{race.relative_gap(nearest):.0e} above the bound {_ENDS.get(nearest.status, f'({nearest.status})')}"
+    mark = "the bound" if race.kind == "data" else "the least value"
+    where = f"{race.relative_gap(nearest):.0e} above {mark} {_ENDS.get(nearest.status, f'({nearest.status})')}"
     if race.kind == "function" and nearest.success:
         where = f"found another, higher minimum, {number(nearest.objective)}"
         return [f"{_called(nearest)} {where}"]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from steepest.racing.result import cost
 from steepest.report.words import seconds
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from steepest.racing.tracks import Entrant, Track
 
 REDRAW = 0.1  # seconds between two pictures
-_STYLES = {"certified": "green", "running": "bold", "waiting": "dim", "not run": "dim"}
+_STYLES = {"certified": "green", "minimum": "green", "running": "bold", "waiting": "dim", "not run": "dim"}
 
 
 class Live:
@@ -35,6 +36,7 @@ class Live:
         self.lines: dict[str, tuple[str, ...]] = {
             entrant.name: (entrant.name, "", "", "", "", "waiting") for entrant in entrants
         }
+        self.unit = "passes" if track.kind == "data" else "calls"
         self.now = ""
         self._live: Any = None
         self._last = -math.inf
@@ -66,12 +68,14 @@ class Live:
     def done(self, run: Run) -> None:
         """The last line of a solver."""
         row = {"passes": run.passes, "seconds": run.seconds, "objective": run.objective}
-        line = (run.name, *_numbers({**row, "relative_gap": run.certificate.relative}), str(run.status))
+        status = "minimum" if self.track.kind == "function" and run.success else str(run.status).replace("_", " ")
+        proven = run.certificate.relative if run.certificate.bounds == "suboptimality" else math.nan
+        line = (run.name, *_numbers({**row, "relative_gap": proven}), status)
         self._set(run.name, line, force=True)
         if self._live is None and len(run.times) == 1:  # not again for every repetition
             passes, spent, objective, gap = line[1:5]
-            proven = f", proven gap {gap}" if gap else ""
-            self._say(f"  {run.name}: {run.status} in {spent}, {passes} passes, objective {objective}{proven}")
+            words = f", proven gap {gap}" if gap else ""
+            self._say(f"  {run.name}: {status} in {spent}, {passes} {self.unit}, objective {objective}{words}")
 
     def skip(self, name: str, why: str) -> None:
         """A solver that does not fit leaves the picture."""
@@ -96,7 +100,7 @@ class Live:
         from rich.text import Text
 
         table = Table(title=Text(f"race on {self.track.where}{self.budget}"), title_justify="left", box=None)
-        for name in ("solver", "passes", "seconds", "objective", "gap", "status"):
+        for name in ("solver", self.unit, "seconds", "objective", "gap", "status"):
             table.add_column(name, justify="left" if name in ("solver", "status") else "right", no_wrap=True)
         for line in self.lines.values():
             table.add_row(*map(Text, line), style=_STYLES.get(line[-1], ""))
@@ -110,7 +114,7 @@ def _numbers(row: dict[str, float]) -> tuple[str, str, str, str]:
     gap = row.get("relative_gap", math.nan)
     value = row["objective"]
     return (
-        f"{row['passes']:,.4g}",
+        cost(row["passes"]),
         seconds(max(row["seconds"], 0.0)),
         f"{value:.8g}",
         f"{gap:.1e}" if math.isfinite(gap) else "",

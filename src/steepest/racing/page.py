@@ -32,7 +32,7 @@ def render(race: Race, *, title: str | None = None) -> str:
     """The page as text."""
     best = race.best
     what = "Solvers on" if race.kind == "data" else "Methods on"
-    title = title or f"{what} {race.where if race.kind == 'data' else race.objective}"
+    title = title or f"{what} {race.where if race.kind == 'data' else race.objective.split(':')[0]}"
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">Minimised: {escape(race.objective)}</p>',
@@ -50,14 +50,14 @@ def render(race: Race, *, title: str | None = None) -> str:
 
 def _headline(race: Race) -> str:
     best = race.best
-    return f"✓ {best.name}" if best.success else f"✗ {best.name}, {str(best.status).replace('_', ' ')}"
+    return f"✓ {best.name}" if best.success else f"✗ {best.name}, {race.ended(best)}"
 
 
 def _curves(race: Race) -> str:
-    cost = "passes over the data" if race.kind == "data" else "calls of the function"
+    unit = "passes over the data" if race.kind == "data" else "calls of the function"
     level = race.tol if race.kind == "data" else None
     charts = []
-    for x, label in (("passes", cost), ("seconds", "seconds")):
+    for x, label in (("passes", unit), ("seconds", "seconds")):
         lines = []
         for run in race.runs:
             across, up = points(curve(race, run), x)
@@ -80,16 +80,16 @@ def _reading(race: Race) -> str:
 
 
 def _table(race: Race, best: Run) -> str:
-    from steepest.racing.result import shown
+    from steepest.racing.result import cost, shown
 
     head = ("solver", "status", "seconds", "passes" if race.kind == "data" else "calls", "rounds", "objective", "gap")
     rows = [f"<tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>"]
     for run in race.ranking:
         cells = (
             shown(run),
-            str(run.status).replace("_", " "),
+            race.ended(run),
             seconds(run.seconds),
-            f"{run.passes:,.4g}",
+            cost(run.passes),
             f"{run.iterations:,}",
             f"{run.objective:.8g}",
             f"{race.relative_gap(run):.1e}",

@@ -172,6 +172,11 @@ class Race:
         """The gap as a share of ``scale``."""
         return self.gap(run) / self.scale
 
+    def ended(self, run: Run) -> str:
+        """How a run ended, in a word or two: its status, but of a function "minimum" where one was found."""
+        found = self.kind == "function" and run.success
+        return "minimum" if found else str(run.status).replace("_", " ")
+
     # ---------------------------------------------------------------------------------------- what it says
 
     @property
@@ -238,7 +243,7 @@ class Race:
     def __str__(self) -> str:
         head = ("solver", "status", "seconds", "passes" if self.kind == "data" else "calls", "objective", "gap")
         lines = [
-            (shown(run), str(run.status), duration(run.seconds), f"{run.passes:,.4g}", number(run.objective),
+            (shown(run), self.ended(run), duration(run.seconds), cost(run.passes), number(run.objective),
              f"{self.relative_gap(run):.1e}")
             for run in self.ranking
         ]  # fmt: skip
@@ -276,6 +281,15 @@ def shown(run: Run) -> str:
     'auto (lbfgs)'
     """
     return run.name if run.name.startswith(run.solver) else f"{run.name} ({run.solver})"
+
+
+def cost(passes: float) -> str:
+    """Passes or calls for reading.
+
+    >>> cost(17.0), cost(62.5), cost(13471.0)
+    ('17', '62.5', '13,471')
+    """
+    return f"{passes:,.4g}" if passes < 1000.0 else f"{passes:,.0f}"
 
 
 def _plain(value: Any) -> Any:

@@ -131,18 +131,20 @@ class TrajectoryDisplay:
         for i, item in enumerate(self.trajectories):
             colour, dashes = style(i)
             many = len(item.points) > 60
-            look: dict[str, Any] = {"color": colour, "linewidth": 1.7, "marker": "" if many else ".", "markersize": 5.0}
+            look: dict[str, Any] = {"color": colour, "marker": "" if many else ".", "markersize": 5.0}
+            look["linewidth"] = 1.7 if len(self.trajectories) <= 3 else 1.3
             if dashes:
                 look["dashes"] = dashes
             count = len(item.points) - 1
             rounds = f"{item.name}, {count:,} round{'' if count == 1 else 's'}"
             (drawn,) = ax.plot(*item.points.T, label=rounds, zorder=3, **{**look, **line})
             self.lines_[item.name] = drawn
-            ax.plot(*item.points[-1], "o", color=colour, markeredgecolor="white", markersize=7.5, zorder=5)
+            ax.plot(*item.points[-1], "o", color=colour, markeredgecolor="white", markersize=6.0, zorder=5)
         starts = np.unique(np.array([item.points[0] for item in self.trajectories]), axis=0)
-        ax.plot(*starts.T, "s", color="black", markeredgecolor="white", markersize=7.5, zorder=6, linestyle="none")
+        square = {"color": "black", "markeredgecolor": "white", "markersize": 7.0, "linestyle": "none"}
+        ax.plot(*starts.T, marker="s", zorder=6, label="start", **square)
         if len(self.minima):
-            ax.plot(*self.minima.T, "*", color="#f0e442", markeredgecolor="black", markersize=13, zorder=4,
+            ax.plot(*self.minima.T, "*", color="#f0e442", markeredgecolor="black", markersize=16, zorder=4,
                     linestyle="none", label="minimum")  # fmt: skip
         ax.set(xlim=(across[0], across[-1]), ylim=(up[0], up[-1]), xlabel="first variable", ylabel="second variable")
         ax.legend(fontsize=8.5, framealpha=0.9, edgecolor="0.8", loc="best")
