@@ -31,6 +31,7 @@ if _TYPE_CHECKING:
     from steepest.estimators import LinearRegressor as LinearRegressor
     from steepest.estimators import LogisticRegression as LogisticRegression
     from steepest.estimators import LogisticRegressionCV as LogisticRegressionCV
+    from steepest.estimators import Perceptron as Perceptron
     from steepest.estimators import RegularizationPath as RegularizationPath
     from steepest.estimators import Ridge as Ridge
     from steepest.estimators import RidgeCV as RidgeCV
@@ -85,6 +86,7 @@ _HOMES = {
     "LinearRegressor": "steepest.estimators",
     "LogisticRegression": "steepest.estimators",
     "LogisticRegressionCV": "steepest.estimators",
+    "Perceptron": "steepest.estimators",
     "RegularizationPath": "steepest.estimators",
     "RegularizationPathDisplay": "steepest.report.display_path",
     "MLflow": "steepest.record.adapters.mlflow",

@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from steepest.estimators.logistic_cv import LogisticRegressionCV as LogisticRegressionCV
     from steepest.estimators.path import RegularizationPath as RegularizationPath
     from steepest.estimators.path import regularization_path as regularization_path
+    from steepest.estimators.perceptron import Perceptron as Perceptron
     from steepest.estimators.ridge_cv import RidgeCV as RidgeCV
     from steepest.estimators.sparse_regression import ElasticNet as ElasticNet
     from steepest.estimators.sparse_regression import Lasso as Lasso
@@ -35,6 +36,7 @@ _HOMES = {
     "LinearRegressor": "steepest.estimators.general",
     "LogisticRegression": "steepest.estimators.logistic",
     "LogisticRegressionCV": "steepest.estimators.logistic_cv",
+    "Perceptron": "steepest.estimators.perceptron",
     "RegularizationPath": "steepest.estimators.path",
     "Ridge": "steepest.estimators.least_squares",
     "RidgeCV": "steepest.estimators.ridge_cv",

@@ -40,12 +40,22 @@ from steepest.record.record import FitRecord
 UNMEASURED = "partial_fit measures nothing: call {count} of {rows} rows so far. fit, or fit_batches, proves a bound"
 
 
-def make_solver(model: Any, seed: int, observed: bool) -> Any:
-    """The stochastic solver that an estimator's parameters describe."""
-    from steepest.solvers.stochastic import StochasticGradient
+def make_solver(model: Any, seed: int, observed: bool, kind: Any, **options: Any) -> Any:
+    """The solver that an estimator's parameters describe.
 
-    return StochasticGradient(
-        rule_value(model.optimizer) if not isinstance(model.optimizer, str) else _known(model.optimizer),
+    Parameters
+    ----------
+    model : Incremental
+    seed : int
+    observed : bool
+        Whether a schedule may look at the objective.
+    kind : class
+        `StochasticGradient`, or one with its options.
+    options
+        Others.
+    """
+    return kind(
+        **options,
         learning_rate=schedule(
             model.learning_rate,
             alpha=float(model.alpha) if model.penalty not in (None, "none") else 0.0,
@@ -58,14 +68,7 @@ def make_solver(model: Any, seed: int, observed: bool) -> Any:
         batch_size=model.batch_size,
         average=model.average,
         seed=seed,
-        evaluate="geometric",
     )
-
-
-def _known(name: str) -> str:
-    """A rule's name, which the solver takes as one: it then lets the rule hold the penalty of the problem."""
-    rule_value(name)
-    return name
 
 
 def seed_of(random_state: Any) -> int:
@@ -101,8 +104,16 @@ class Incremental(LinearModel):
         control = super()._control()
         seed, observed = seed_of(self.random_state), self.tol is not None
         self._seed = seed
-        control.make = lambda: make_solver(self, seed, observed)
+        control.make = lambda: self._solver(seed, observed)
         return control
+
+    def _solver(self, seed: int, observed: bool) -> Any:
+        from steepest.solvers.stochastic import StochasticGradient
+
+        # by its name the solver lets a rule hold the penalty of the problem
+        given, value = self.optimizer, rule_value(self.optimizer)
+        rule = given if isinstance(given, str) else value
+        return make_solver(self, seed, observed, StochasticGradient, rule=rule)
 
     def _finish(self, solution: Solution, data: Any, jobs: Any, fit_intercept: bool) -> None:
         super()._finish(solution, data, jobs, fit_intercept)
@@ -145,7 +156,7 @@ class Incremental(LinearModel):
                 )
             if not hasattr(self, "_seed"):
                 self._seed = seed_of(self.random_state)
-            solver = make_solver(self, self._seed, False)
+            solver = self._solver(self._seed, False)
             solver.evaluate = "never"
             brief = {name: _brief(value) for name, value in self.get_params(deep=False).items()}
             self._process = kept = (given, solver, brief)

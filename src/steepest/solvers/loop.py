@@ -330,7 +330,8 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
         if round_.exhausted:
             return Status.STALLED, round_.note or "no step decreases the objective beyond rounding"
         grew = at.value > 1e3 * abs(before) + 1e3 * abs(floor / FLOOR)
-        if grew and watch.iterations > 3 and round_.dual is None:  # a method on the dual may pass such points
+        wanders = round_.dual is not None or getattr(solver, "wanders", False)  # methods on the dual pass such points
+        if grew and watch.iterations > 3 and not wanders:
             said = f"the objective grew to {at.value:.3g}, from {before:.3g} at best"
             return Status.DIVERGED, said + _cure(solver, state)
         flat = flat + 1 if not at.value < before else 0
