@@ -1,10 +1,11 @@
 """Nonlinear regression as certified by NIST: `minimize` beside scipy.optimize, on the same functions and starts.
 
-    STEEPEST_DATA=folder python -m benchmarks.nist
+    STEEPEST_DATA=folder python -m benchmarks.nist [method ...]
 
 The folder holds ``nist_strd/*.dat``.  Digits are those of the worst parameter; a run counts as right with six.  A claim
 is false where a method reports success with fewer than six digits, or no success with six or more.  scipy's methods for
-any function run with their default tolerances and with the tightest, which they rarely call met.
+any function (all of them, or those named) run with their default tolerances and with the tightest, which they rarely
+call met.  Hessians, where a method needs one, are differences of the exact gradients.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ import steepest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-SCIPY = ("BFGS", "SLSQP", "trust-exact", "L-BFGS-B", "Nelder-Mead", "TNC", "CG")
+SCIPY = (
+    "BFGS", "SLSQP", "trust-exact", "trust-ncg", "trust-krylov", "trust-constr", "dogleg", "Newton-CG", "L-BFGS-B",
+    "TNC", "CG", "Nelder-Mead", "Powell", "COBYLA", "COBYQA",
+)  # fmt: skip
+VALUES_ONLY = ("Nelder-Mead", "Powell", "COBYLA", "COBYQA")
 MOST = 5000  # rounds or values of one run
 TIGHT: dict[str, dict[str, Any]] = {
     "BFGS": {"gtol": 1e-14, "maxiter": MOST},
@@ -34,6 +39,14 @@ TIGHT: dict[str, dict[str, Any]] = {
     "Nelder-Mead": {"xatol": 1e-14, "fatol": 1e-16, "maxiter": MOST, "maxfev": MOST},
     "TNC": {"ftol": 1e-16, "gtol": 1e-14, "maxfun": MOST},
     "CG": {"gtol": 1e-14, "maxiter": MOST},
+    "trust-ncg": {"gtol": 1e-14, "maxiter": MOST},
+    "trust-krylov": {"gtol": 1e-14, "maxiter": MOST},
+    "trust-constr": {"gtol": 1e-14, "xtol": 1e-15, "maxiter": MOST},
+    "dogleg": {"gtol": 1e-14, "maxiter": MOST},
+    "Newton-CG": {"xtol": 1e-14, "maxiter": MOST},
+    "Powell": {"xtol": 1e-14, "ftol": 1e-16, "maxiter": MOST, "maxfev": MOST},
+    "COBYLA": {"tol": 1e-14, "maxiter": MOST},
+    "COBYQA": {"final_tr_radius": 1e-14, "maxiter": MOST, "maxfev": MOST},
 }
 
 
@@ -71,13 +84,13 @@ def scipy_run(problem: Any, start: Any, method: str, options: dict[str, Any]) ->
         H = np.array([(gradient(b + h) - gradient(b - h)) / (2.0 * h.sum()) for h in steps])
         return 0.5 * (H + H.T)
 
-    extra: dict[str, Any] = {} if method == "Nelder-Mead" else {"jac": gradient}
-    if method.startswith("trust"):
+    extra: dict[str, Any] = {} if method in VALUES_ONLY else {"jac": gradient}
+    if method.startswith("trust") or method in ("dogleg", "Newton-CG"):
         extra["hess"] = hessian
     began = time.perf_counter()
     try:
         found = scipy.optimize.minimize(value, start, method=method, options=options, **extra)
-    except (ValueError, np.linalg.LinAlgError):
+    except (ValueError, np.linalg.LinAlgError, OverflowError, ZeroDivisionError):
         return -np.inf, False, time.perf_counter() - began
     return problem.digits(found.x), bool(found.success), time.perf_counter() - began
 
@@ -106,7 +119,7 @@ def main() -> None:
             )
             squares.add(problem.digits(least.x), bool(least.success), time.perf_counter() - began)
         print(squares.line("scipy least_squares, lm"))
-        for method in SCIPY:
+        for method in sys.argv[1:] or SCIPY:
             for said, options in (("", {}), (", tight", TIGHT[method])):
                 tally = Tally()
                 for problem, start in runs:

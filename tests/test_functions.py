@@ -27,15 +27,22 @@ def test_derivatives(f):
 @pytest.mark.parametrize("f", SHAPES, ids=lambda f: f"{f.name}{len(f.start)}")
 def test_stationary_points(f):
     for x in f.minima:
+        assert f(x) == pytest.approx(f.least, abs=1e-12)
+        if not f.smooth:  # it rises in every direction
+            turns = np.linspace(0.0, 2.0 * np.pi, 50)
+            assert min(f(x + 1e-3 * np.array([np.cos(t), np.sin(t)])) for t in turns) > f.least + 1e-5
+            continue
         assert np.linalg.norm(f.grad(x)) < 1e-9
         assert np.linalg.eigvalsh(f.hess(x))[0] > 0.0
-        assert f(x) == pytest.approx(f.least, abs=1e-12)
     for x in f.saddles:
         assert np.linalg.norm(f.grad(x)) < 1e-12
         values = np.linalg.eigvalsh(f.hess(x))
         assert values[0] < 0.0 < values[-1]
     if f.convex:
         random = np.random.default_rng(0)
+        for _ in range(50):  # the subgradient inequality
+            x, y = random.normal(size=(2, len(f.start)))
+            assert f(y) >= f(x) + f.grad(x) @ (y - x) - 1e-9 * abs(f(x))
         for _ in range(5):
             assert np.linalg.eigvalsh(f.hess(random.normal(size=len(f.start))))[0] >= -1e-9
 

@@ -34,7 +34,10 @@ class TestFunction:
     least : float
         Its lowest value; -inf where it has none.
     saddles : tuple of arrays
+        Where curvatures of both signs tell one.
     convex : bool
+    smooth : bool
+        False where it has kinks; ``grad`` is then a subgradient, and ``hess`` what it is elsewhere.
     """
 
     __test__ = False  # no test of pytest's, though it is called so
@@ -49,6 +52,7 @@ class TestFunction:
     least: float
     saddles: tuple[FloatArray, ...] = field(default=())
     convex: bool = False
+    smooth: bool = True
 
     def __call__(self, x: FloatArray) -> float:
         return float(self.value(np.asarray(x, dtype=np.float64)))
@@ -162,6 +166,15 @@ def _plateau(x: FloatArray) -> float:
     return 1.0 - float(np.exp(-(x @ x)))
 
 
+def _hinges(x: FloatArray) -> FloatArray:
+    return np.array([1.0 - x[0] - x[1], 1.0 - x[0] + x[1]])
+
+
+def _hinges_grad(x: FloatArray) -> FloatArray:
+    first, second = _hinges(x) > 0.0
+    return np.asarray(0.5 * x - first * _v(1.0, 1.0) - second * _v(1.0, -1.0))
+
+
 _ENTRIES = (
     rosenbrock(),
     quadratic(),
@@ -222,6 +235,27 @@ _ENTRIES = (
         lambda x: 2.0 * x * (1.0 - _plateau(x)),
         lambda x: (2.0 * np.eye(2) - 4.0 * np.outer(x, x)) * (1.0 - _plateau(x)),
         _v(1.5, 1.0), (_v(0.0, 0.0),), 0.0,
+    ),
+    TestFunction(  # three ways down and three up meet at 0, where all curvatures vanish
+        "monkey_saddle", "x^3 - 3 x y^2",
+        lambda x: x[0] ** 3 - 3.0 * x[0] * x[1] ** 2,
+        lambda x: _v(3.0 * x[0] ** 2 - 3.0 * x[1] ** 2, -6.0 * x[0] * x[1]),
+        lambda x: np.array([[6.0 * x[0], -6.0 * x[1]], [-6.0 * x[1], -6.0 * x[0]]]),
+        _v(1.0, 0.5), (), -np.inf,
+    ),
+    TestFunction(
+        "absolute", "|x| + 2 |y|",
+        lambda x: abs(x[0]) + 2.0 * abs(x[1]),
+        lambda x: _v(1.0, 2.0) * np.sign(x),
+        lambda x: np.zeros((2, 2)),
+        _v(1.5, 1.0), (_v(0.0, 0.0),), 0.0, convex=True, smooth=False,
+    ),
+    TestFunction(
+        "hinges", "[1 - x - y]_+ + [1 - x + y]_+ + (x^2 + y^2) / 4",
+        lambda x: float(np.sum(np.maximum(_hinges(x), 0.0))) + 0.25 * float(x @ x),
+        _hinges_grad,
+        lambda x: 0.5 * np.eye(2),
+        _v(-1.0, 1.5), (_v(1.0, 0.0),), 0.25, convex=True, smooth=False,
     ),
 )  # fmt: skip
 

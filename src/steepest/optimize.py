@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.faces import KNOWN
 from steepest.certify.function import GOOD, certify_function
-from steepest.exceptions import GradientWarning, IncompatibleError, InvalidParameterError
+from steepest.exceptions import GradientWarning, InvalidParameterError
 from steepest.penalties.constraints import Box, get_constraint
 from steepest.problems.function import FunctionProblem, gradient_error
 from steepest.problems.least_squares import LeastSquares, LeastSquaresProblem
@@ -21,7 +20,7 @@ from steepest.protocols import Certificate, FloatArray, Status
 from steepest.record.history import History
 from steepest.record.observers import RoundCallback, watching
 from steepest.solvers.choice_function import METHODS as METHODS
-from steepest.solvers.choice_function import function_solver, is_rule
+from steepest.solvers.choice_function import function_solver, moves_alone
 from steepest.solvers.loop import Limits, run
 from steepest.solvers.settling import Settling
 
@@ -163,7 +162,9 @@ def minimize(
     held = _constraint(bounds, constraint)
     problem = _problem(fun, x0, args, grad, hess, hessp, held)
     inner = function_solver(method, problem, options or {})
-    solver = Settling(inner, tol, steer=not is_rule(inner))
+    solver = Settling(inner, tol, steer=not moves_alone(inner))
+    if inner.name == "subgradient":
+        problem.traits = problem.traits._replace(smooth=False)
     first = problem.evaluate(problem.x0)
     if not math.isfinite(first.value):
         raise InvalidParameterError("grad: the gradient is not finite at x0. Begin inside its domain.")
@@ -229,13 +230,7 @@ def _check_limits(tol: float, max_iter: int | None, max_time: float | None) -> N
 def _constraint(bounds: Any, constraint: Any) -> Any:
     """The set as one value, from either spelling."""
     if bounds is None:
-        held = get_constraint(constraint)
-        if held is not None and not isinstance(held, KNOWN):
-            raise IncompatibleError(
-                f"constraint: what second derivatives prove is known of {[kind.__name__ for kind in KNOWN]}, "
-                f"got {type(held).__name__}. Use one of them."
-            )
-        return held
+        return get_constraint(constraint)
     if constraint is not None:
         raise InvalidParameterError("bounds: expected either bounds or a constraint, got both. Leave one out.")
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):

@@ -8,7 +8,7 @@ import pytest
 from steepest import check_convexity, check_gradient, classify_point, estimate_smoothness
 from steepest.functions import CATALOGUE, quadratic
 
-ENTRIES = list(CATALOGUE.values())
+ENTRIES = [f for f in CATALOGUE.values() if f.smooth]
 
 
 @pytest.mark.parametrize("given", ["own derivatives", "values"])

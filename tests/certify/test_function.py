@@ -21,7 +21,7 @@ def verdict(problem, x):
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_the_stationary_points_of_the_catalogue(exact):
-    for f in CATALOGUE.values():
+    for f in (f for f in CATALOGUE.values() if f.smooth):
         problem = FunctionProblem(f, f.start, f.grad, f.hess) if exact else FunctionProblem(f, f.start, f.grad)
         for x in f.minima:
             assert verdict(problem, x) == "minimum to second order", f.name

@@ -106,6 +106,8 @@ def look(problem: Any, at: Evaluation, tol: float, started: float) -> Look:
         predicted = 0.0 if not np.any(c) else math.inf
     else:
         blur, spread = _last_digits(problem, at, model, c, face.free)
+        if face.normal is not None:  # the multiplier, which may be large, is subtracted
+            blur = np.maximum(blur, _EPS * (np.abs(model.basis).T @ np.abs(at.gradient)))
         allowed = max(allowed, spread)
         c = np.where(np.abs(c) > 4.0 * blur, c, 0.0)
         least = (1e-9 if problem.differenced else _EPS) * largest  # a curvature that is noise may be as small
@@ -269,6 +271,12 @@ def certify_function(
         )
         bound = Bound("none", math.inf, math.inf, "nothing", at.value, math.nan)
         return _certificate(bound, tol, Status.DIVERGED, said, {"verdict": "not stationary"})
+    if not problem.traits.smooth and np.any(at.gradient):
+        norm = projected_gradient_norm(problem, at)
+        said = f"{reason}; this is the best point seen; at kinks derivatives do not tell how near a minimum is"
+        bound = Bound("none", math.nan, math.nan, "nothing", at.value, math.nan)
+        ended = status if status in _KEPT else Status.STALLED
+        return _certificate(bound, tol, ended, said, {"verdict": "not examined", "gradient_norm": norm})
     if status is Status.INTERRUPTED and 2.0 * problem.size * spent > PROMPT:
         norm = projected_gradient_norm(problem, at)
         said = f"{reason}; the gradient norm is {norm:.2g}; second derivatives would take long and were not looked at"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Evaluation, FloatArray, Traits
@@ -23,6 +24,7 @@ from steepest.protocols import Evaluation, FloatArray, Traits
 _EPS = 2.0**-52
 STEP = _EPS ** (1 / 3)  # the best step of a central difference, in units of the variable
 _SECOND = 1e-4  # the same for differences of gradients that are differences themselves
+_ROUND = 1e-14  # what rounding adds to a sum, or a norm, that a set bounds
 _NONE = np.empty(0)
 
 
@@ -73,15 +75,17 @@ class FunctionProblem:
         self.x0 = starting_point(x0)
         self.constraint = constraint
         self.low, self.high = limits(constraint, len(self.x0))
-        self.moved = constraint is not None and not constraint.contains(self.x0, 0.0)
-        self.x0 = self.project(self.x0)
+        self.typical = np.where(self.x0 != 0.0, np.abs(self.x0), 1.0)
+        allowed = _ROUND if constraint is not None and not constraint.separable else 0.0
+        self.moved = constraint is not None and not constraint.contains(self.x0, allowed)
+        if self.moved:
+            self.x0 = self.project(self.x0)
         self.fun, self.hess, self.hessp = fun, hess, hessp
         self.size = len(self.x0)
         self.calls = Calls()
-        self.typical = np.where(self.x0 != 0.0, np.abs(self.x0), 1.0)
         self.traits = Traits(
             convex=False, smooth=True, quadratic=False, has_curvature=True, has_conjugate=False, l1=0.0, l2=0.0,
-            n_outputs=1,
+            n_outputs=1, constrained=constraint is not None,
         )  # fmt: skip
         self.grad = grad if callable(grad) else None
         first = self._call(self.x0)
@@ -247,17 +251,26 @@ class FunctionProblem:
         h = (_SECOND if self.differenced else STEP) / length
         return self._change(at, h * v) / h
 
+    def _room(self, x: FloatArray) -> NDArray[np.bool_]:
+        return (x >= self.low) & (x <= self.high)
+
     def _inside(self, x: FloatArray) -> bool:
-        return bool(np.all(x >= self.low) and np.all(x <= self.high))
+        return bool(np.all(self._room(x)))
+
+    def _one_sided(self, at: Evaluation, step: FloatArray) -> FloatArray:
+        if not np.any(step):
+            return np.zeros(self.size)
+        near, far = self.gradient(at.w + step), self.gradient(at.w + 2.0 * step)
+        return 2.0 * (near - at.gradient) - 0.5 * (far - at.gradient)
 
     def _change(self, at: Evaluation, step: FloatArray) -> FloatArray:
         """``H step`` by gradients on both sides, or on the one that is within bounds and in the domain."""
         if not (self._inside(at.w + step) and self._inside(at.w - step)):
-            for side in (step, -step):
-                if self._inside(at.w + 2.0 * side):
-                    near, far = self.gradient(at.w + side), self.gradient(at.w + 2.0 * side)
-                    change = 2.0 * (near - at.gradient) - 0.5 * (far - at.gradient)
-                    return change if side is step else -change
+            ahead = self._room(at.w + 2.0 * step)
+            behind = ~ahead & self._room(at.w - 2.0 * step)
+            sides = (np.where(ahead, step, 0.0), np.where(behind, -step, 0.0))  # a variable that has no room is fixed
+            forward, back = (self._one_sided(at, side) for side in sides)
+            return forward - back
         up, down = self.gradient(at.w + step), self.gradient(at.w - step)
         if np.all(np.isfinite(up)) and np.all(np.isfinite(down)):
             return 0.5 * (up - down)

@@ -15,6 +15,7 @@ from steepest.solvers.catalogue import make
 from steepest.solvers.projected import ProjectedGradient
 from steepest.solvers.projected_face import FaceDescent, FaceLBFGS, FaceNewton
 from steepest.solvers.rule_descent import RuleDescent
+from steepest.solvers.subgradient import SubgradientDescent
 from steepest.solvers.trust import GaussNewtonModel, NewtonModel, TrustRegion
 
 METHODS = (
@@ -46,6 +47,7 @@ _OWN: dict[str, Callable[..., Any]] = {
     "projected_newton": projected_newton,
     "projected_lbfgs": projected_lbfgs,
     "projected_gradient": projected_gradient,
+    "subgradient": SubgradientDescent,
 }
 
 
@@ -60,11 +62,8 @@ def function_solver(method: Any, problem: FunctionProblem, options: dict[str, An
         Of the solver; none with a solver object.
     """
     solver = _made(method, problem, options)
-    if problem.constraint is not None and not getattr(solver, "constraints", False):
-        raise IncompatibleError(
-            f"method: '{solver.name}' does not keep to bounds or a constraint; {list(PROJECTED)} and the update rules "
-            "do. Use method='auto'."
-        )
+    if not getattr(solver, "constraints", False):
+        _needs_freedom(solver.name, problem)
     lacking = solver.missing(problem.traits)
     if lacking is not None:
         raise IncompatibleError(f"method: '{solver.name}' needs {lacking}. Use method='auto'.")
@@ -84,8 +83,8 @@ def _made(method: Any, problem: FunctionProblem, options: dict[str, Any]) -> Any
         return _checked("rule", RuleDescent, options, method)
     if method == "auto":
         method = _chosen(problem)
-    if not isinstance(method, str) or method not in (*METHODS, *PROJECTED, *RULE_METHODS, "subgradient"):
-        known = [*METHODS, *PROJECTED, *RULE_METHODS, "subgradient"]
+    known = [*METHODS, *_OWN, *RULE_METHODS]
+    if not isinstance(method, str) or method not in known:
         near = difflib.get_close_matches(str(method), known, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise InvalidParameterError(f"method: expected one of {known}, a rule or a solver, got {method!r}.{hint}")
@@ -93,6 +92,7 @@ def _made(method: Any, problem: FunctionProblem, options: dict[str, Any]) -> Any
         return _checked(method, RuleDescent, options, method)
     if method in _OWN:
         return _checked(method, _OWN[method], options)
+    _needs_freedom(method, problem)
     if method == "levenberg-marquardt":
         if not isinstance(problem, LeastSquaresProblem):
             raise IncompatibleError(
@@ -108,6 +108,14 @@ def _made(method: Any, problem: FunctionProblem, options: dict[str, Any]) -> Any
             "Use 'armijo', or 'fixed' with a step."
         )
     return make(method, problem, **options)
+
+
+def _needs_freedom(name: str, problem: FunctionProblem) -> None:
+    if problem.constraint is not None:
+        raise IncompatibleError(
+            f"method: '{name}' does not keep to bounds or a constraint; {list(PROJECTED)} and the update rules do. "
+            "Use method='auto'."
+        )
 
 
 def _chosen(problem: FunctionProblem) -> str:
@@ -133,6 +141,6 @@ def _checked(name: str, factory: Callable[..., Any], options: dict[str, Any], *f
     return factory(*first, **options)
 
 
-def is_rule(solver: Any) -> bool:
-    """Whether a solver is an update rule, which nothing should steer but itself."""
-    return isinstance(solver, RuleDescent)
+def moves_alone(solver: Any) -> bool:
+    """Whether nothing should steer a solver but itself: update rules and subgradients."""
+    return isinstance(solver, RuleDescent | SubgradientDescent)

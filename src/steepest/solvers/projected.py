@@ -12,14 +12,16 @@ import numpy as np
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
 
-LONGEST = 1e10  # spectral steps are kept between its inverse and it
+LONGEST = 1e100  # spectral steps are kept between its inverse and it
 _EPS = 2.0**-52
 
 
-def spectral_step(s: FloatArray, y: FloatArray) -> float:
-    """Barzilai's and Borwein's ``s's / s'y``, the inverse of a curvature that was met; `LONGEST` where it is none."""
-    bend = float(s @ y)
-    return min(max(float(s @ s) / bend, 1.0 / LONGEST), LONGEST) if bend > 0.0 else LONGEST
+def spectral_step(s: FloatArray, y: FloatArray, before: float) -> float:
+    """Barzilai's and Borwein's ``s's / s'y``, an inverse curvature; where none was met, 10 ``before``."""
+    bend, far = float(s @ y), 10.0 * before
+    if not bend > 0.0:
+        return min(far, LONGEST)
+    return max(float(s @ s) / bend, 1.0 / LONGEST) if float(s @ s) < LONGEST * bend else far
 
 
 def first_step(problem: Any, at: Evaluation) -> float:
@@ -102,9 +104,7 @@ class ProjectedGradient:
             t = min(max(best, 0.1 * t), 0.9 * t)
         else:
             return Round(at, 0.0, "no step decreases the function beyond rounding", exhausted=True)
-        state.step = spectral_step(new.w - at.w, new.gradient - at.gradient)
-        if state.step == LONGEST:
-            state.step = min(LONGEST, max(10.0 * t, 1.0) * first_step(problem, new))
+        state.step = spectral_step(new.w - at.w, new.gradient - at.gradient, state.step)
         state.at = new
         state.recent.append(new.value)
         return Round(new, t)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.faces import Face, face_at
+from steepest.certify.faces import EDGE, Face, face_at
 from steepest.certify.function import equal_scale
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
@@ -162,10 +162,10 @@ class FaceDescent:
     def _along_face(self, state: FaceState, at: Evaluation, boxed: bool) -> tuple[Evaluation, float] | None:
         problem = state.problem
         units = problem.units(at.w)
-        slack = np.zeros(problem.size)
+        slack = EDGE * units
         if boxed:
             reach = float(np.abs((problem.project(at.w - at.gradient) - at.w) / units).max())
-            slack = min(NEAR, reach) * units
+            slack = max(min(NEAR, reach), EDGE) * units
         face = face_at(problem.constraint, at.w, at.gradient, slack)
         d = self.direction(problem, at, face) if face.size else np.zeros(problem.size)
         if d is None:
@@ -193,11 +193,25 @@ class FaceDescent:
                 if new is not None and (
                     new.value <= at.value + 1e-4 * slope or self._last_digits(problem, at, new, slope)
                 ):
+                    new, t = self._further(problem, at, new, d, t) if attempt == 0 else (new, t)
                     self.direction.update(at, new)
-                    state.spectral = spectral_step(move, new.gradient - at.gradient)
+                    state.spectral = spectral_step(new.w - at.w, new.gradient - at.gradient, state.spectral)
                     return new, t
             t *= 0.5 if attempt < 4 else 0.1
         return None
+
+    @staticmethod
+    def _further(problem: Any, at: Evaluation, new: Evaluation, d: FloatArray, t: float) -> tuple[Evaluation, float]:
+        """Where f falls as steeply at the end of a step as at its beginning, ten times as far, and again."""
+        for _ in range(30):
+            move = new.w - at.w
+            if not float(new.gradient @ move) <= 0.9 * float(at.gradient @ move):
+                break
+            ahead = problem.evaluate(problem.project(at.w + 10.0 * t * d))
+            if not ahead.value < new.value:
+                break
+            new, t = ahead, 10.0 * t
+        return new, t
 
     @staticmethod
     def _last_digits(problem: Any, at: Evaluation, new: Evaluation, slope: float) -> bool:

@@ -209,7 +209,8 @@ def steepest_curvature(problem: Any, at: Evaluation, most: int = 20) -> tuple[fl
     """
     random = np.random.default_rng(0).standard_normal(problem.size)
     norm = float(np.linalg.norm(at.gradient))
-    v = random / float(np.linalg.norm(random)) + (at.gradient / norm if norm > 0.0 else 0.0)
+    turn = -1.0 if float(random @ at.gradient) < 0.0 else 1.0
+    v = turn * random / float(np.linalg.norm(random)) + (at.gradient / norm if norm > 0.0 else 0.0)
     L, count = 0.0, 0
     for count in range(1, most + 1):
         v = v / float(np.linalg.norm(v))
@@ -248,7 +249,7 @@ def metric(stepper: Stepper, eta: float) -> FloatArray | None:
     Coordinates of which nothing is known yet are free to move: they get the least weight of the others.
     """
     rule, state = stepper.rule, stepper.state
-    if rule.slots == 0 or rule.name in CURVED:
+    if rule.slots == 0 or rule.name in CURVED or stepper.t == 0:
         return None
     if rule.name == "ftrl":
         q = (rule.beta + np.sqrt(state[1])) / eta + rule.l2

@@ -92,7 +92,7 @@ class Settling:
             done = done._replace(exhausted=True, note="rounds without decrease")
         if at.value < -FALLEN * max(1.0, abs(state.started)):
             return done._replace(exhausted=True, note="the function falls without bound")
-        if not math.isfinite(at.value):
+        if not math.isfinite(at.value) or not state.problem.traits.smooth:
             return done
         fades = abs(made) <= 10.0 * leftover(at, self.tol, state.started)
         if not (done.exhausted or (fades and state.rounds >= state.next_look)):
