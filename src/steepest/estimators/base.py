@@ -27,6 +27,7 @@ from steepest.parallel import Pool, effective_jobs
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.record.history import History
 from steepest.record.record import FitRecord
+from steepest.solvers.auto import SOLVERS
 
 SQUARABLE = 1e16  # float32 numbers up to which squares, and sums of them, stay in float32
 PARALLEL_SUM = 1 << 21  # numbers from which threads pay for their start
@@ -143,7 +144,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
 
     _parameter_names: ClassVar[tuple[str, ...]]
     _rules: ClassVar[Mapping[str, Rules]] = {}
-    _names_solvers: ClassVar[bool] = False  # whether ``solver`` names those here alone, and not scikit-learn's too
+    _names_solvers: ClassVar[bool] = False  # whether a name that both know is a solver here, and not its nearest
     _inert: ClassVar[Mapping[str, Any]] = {}  # parameters that change nothing in the result, and their defaults
 
     # ------------------------------------------------------------------------------------- before the run
@@ -196,7 +197,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
 
         tol, patience = get("tol", 1e-4), self._stopping()[1]
         given = str(get("solver", "auto"))
-        solver, notes = (given, []) if self._names_solvers else own_name(given)
+        solver, notes = (given, []) if self._names_solvers and given in SOLVERS else own_name(given)
         for name, default in self._inert.items():
             given = get(name, default)
             if given is not default and not (np.ndim(given) == 0 and given == default):

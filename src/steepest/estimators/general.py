@@ -120,6 +120,7 @@ class LinearClassifier(LinearClassification):
     """
 
     _rules: ClassVar[dict[str, Rules]] = _RULES
+    _names_solvers = True
 
     def __init__(
         self,
@@ -265,6 +266,7 @@ class LinearRegressor(LinearRegressionBase):
     """
 
     _rules: ClassVar[dict[str, Rules]] = _RULES
+    _names_solvers = True
     _multi_output = False
 
     def __init__(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from steepest.estimators.parameters import Rules, instance
 
-#: What scikit-learn's names mean here.  Names that both know ("lbfgs", "newton-cg" ...) are not in the table.
+#: What scikit-learn's names mean here.  Names that both know ("lbfgs", "newton-cg" ...) are not in the table, but for
+#: "saga": what scikit-learn needs it for, "auto" does sooner; `LinearClassifier` and `LinearRegressor` take it as it is.
 ELSEWHERE: dict[str, str] = {
     "liblinear": "auto",
     "sag": "auto",

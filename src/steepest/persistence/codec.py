@@ -1,9 +1,9 @@
 """Values of steepest as plain dictionaries, numbers, text and arrays, and back.
 
-A file holds estimators and plain values only; certificates, records, histories, losses, penalties and other
-dataclasses of this package are written as *tagged* dictionaries with their fields by name.  So a file does not
-depend on how these classes are laid out in memory, and none of them has to be trusted: only this module makes them,
-from checked fields.
+A file holds estimators and plain values only; certificates, records, histories, losses, penalties, schedules, rules,
+orders, memories of solvers and other dataclasses of this package are written as *tagged* dictionaries with their fields
+by name.  So a file does not depend on how these classes are laid out in memory, and none of them has to be trusted: only
+this module makes them, from checked fields.
 """
 
 from __future__ import annotations
@@ -24,15 +24,25 @@ from steepest.record.history import History
 from steepest.record.record import FitRecord
 
 TAG = "steepest:value"
+_MEMORY = "steepest.solvers.steps.Memory"  # by name: its module loads compiled code
 _PENALTIES = {kind.__name__: kind for kind in (penalties.NoPenalty, penalties.L1, penalties.L2, penalties.ElasticNet)}
-#: What belongs to a session and not to a model: callbacks, and the context that scikit-learn gives them.
-_TRANSIENT = ("_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx")
+#: What belongs to a session and not to a model: a solver at work, callbacks, and the context that they are given.
+_TRANSIENT = ("_process", "_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx")
 
 
 def _own_losses() -> dict[str, Any]:
     get_loss("squared")  # fills the tables
     found = {**SCALAR_LOSSES, **VECTOR_LOSSES}
     return {name: kind for name, kind in found.items() if kind.__module__.startswith("steepest.losses.")}
+
+
+def _own_values() -> dict[str, dict[str, Any]]:
+    """Schedules, rules and orders by name: tuples of numbers, arrays, and each other."""
+    from steepest.data.orders import ORDERS
+    from steepest.rules import RULES
+    from steepest.solvers.schedules import SCHEDULES
+
+    return {"schedule": SCHEDULES, "rule": {**RULES}, "order": ORDERS}
 
 
 class Encoder:
@@ -45,6 +55,7 @@ class Encoder:
         self._done: dict[int, Any] = {}
         self._alive: list[Any] = []  # an id is only unique while its object lives
         self._losses = {kind: name for name, kind in _own_losses().items()}
+        self._values = {kind: (room, name) for room, table in _own_values().items() for name, kind in table.items()}
 
     def __call__(self, value: Any) -> Any:
         """The plain form of ``value``."""
@@ -70,6 +81,11 @@ class Encoder:
             return {TAG: "History", "columns": columns, "rows": np.ascontiguousarray(rows)}
         if kind in self._losses:
             return {TAG: "loss", "name": self._losses[kind], "fields": [self(item) for item in value]}
+        if kind in self._values:
+            room, name = self._values[kind]
+            return {TAG: "value", "room": room, "name": name, "fields": [self(item) for item in value]}
+        if name_of(kind) == _MEMORY:
+            return {TAG: "memory", "fields": {field.name: self(getattr(value, field.name)) for field in fields(value)}}
         if kind in _PENALTIES.values():
             return {TAG: "penalty", "name": kind.__name__, "fields": [self(item) for item in value]}
         if isinstance(value, type) and value in self._losses:
@@ -119,6 +135,8 @@ class Decoder:
             "dataclass": self._dataclass,
             "loss": self._loss,
             "loss_class": lambda item: _own_losses()[item["name"]],
+            "value": lambda item: _own_values()[item["room"]][item["name"]](*map(self, item["fields"])),
+            "memory": self._memory,
             "penalty": lambda item: _PENALTIES[item["name"]](*map(self, item["fields"])),
             "array": self._array,
             "status": lambda item: Status(item["name"]),
@@ -182,6 +200,11 @@ class Decoder:
 
     def _record(self, item: dict[str, Any]) -> FitRecord:
         return FitRecord(**self._fields(FitRecord, item))
+
+    def _memory(self, item: dict[str, Any]) -> Any:
+        from steepest.solvers.steps import Memory
+
+        return Memory(**self._fields(Memory, item))
 
     def _dataclass(self, item: dict[str, Any]) -> Any:
         module, _, name = str(item["type"]).rpartition(".")
