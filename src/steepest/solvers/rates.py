@@ -1,37 +1,182 @@
-"""``learning_rate="auto"``: rates from the curvature of the loss on the rows, or from a short test of them."""
+"""``learning_rate="auto"``: rates from the curvature of the loss on the rows, or from a short test on some of them.
+
+Plain steps and those with momentum, for a loss with a Lipschitz slope.  A row's gradient step is stable up to rates
+of the order of ``1 / (L R^2)`` with ``R^2 = sum p q^2 / sum p q`` and ``q = |x_i|^2``; a batch of B rows to
+``1 / (L (R^2 / B + lambda))`` with lambda the largest eigenvalue of ``X^T P X``.  That is the first rate.  It fades as
+``(1 + decay t)^-3/4``, which suits averaging (Xu 2011), with a decay of at least ``eta0 l2``.  Many rows for few
+columns are noise to be averaged out: the decay grows with their ratio, from 0.1 to 10 an epoch.
+
+Other rules and losses: rates three apart are tried from the start on a sample, a step a row, as long as they get
+better, and the best one is taken (Bottou 2012).  The decay is 1 an epoch, none for rules whose steps fade by
+themselves.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from steepest.solvers.schedules import Constant, Fading
+import numpy as np
 
-ADAPTIVE = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01, "adamw": 0.01, "ftrl": 0.1}
+from steepest.data.source import as_source
+from steepest.protocols import FloatArray
+from steepest.solvers.schedules import Constant, Fading
+from steepest.solvers.steps import Memory, Steps
+
+FIRST = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01, "adamw": 0.01, "ftrl": 0.1}  # rates tried first
+STEADY = ("adagrad", "ftrl")  # rules whose steps fade by themselves
+CURVED = ("sgd", "momentum", "nesterov")
+POWER = 0.75
+FACTOR = 3.0  # between rates that are tried
+TRIALS = 9
+ROWS = 4096  # of a sample
+ENTRIES = 4e6  # of a sample, numbers of X
+
+
+def fading(eta0: float, decay: float) -> Fading:
+    """The schedule of "auto", eta0 (1 + decay t)^-0.75."""
+    return Fading(eta0, decay, POWER)
+
+
+def auto(problem: Any, rule: Any, size: int, *, averaging: bool = True, seed: int = 0) -> tuple[Any, str]:
+    """A schedule, and what it is for the record.
+
+    Parameters
+    ----------
+    problem : LinearProblem or MulticlassProblem
+    rule : rule
+    size : int
+        Rows of a batch.
+    averaging : bool
+        Whether the mean of the iterates will be the result.
+    seed : int
+        Of the sample.
+    """
+    n, d = problem.source.shape
+    epoch = max(1.0, n / size)
+    noise, strength = float(np.clip(0.1 * n / max(1, d), 0.1, 10.0)), problem.traits.l2
+    bound = float(problem.loss.smoothness)
+    if rule.name in CURVED and 0.0 < bound < math.inf:
+        row, all_rows = row_curvature(problem), 0.0
+        if size > 1:
+            all_rows = 1.1 * largest_curvature(problem, seed)  # of a sample: a little more than it says
+        curvature = bound * (row / size + (1.0 - 1.0 / size) * all_rows)
+        eta0 = (1.0 - getattr(rule, "momentum", 0.0)) / max(curvature + strength, 1e-300)
+        whence = f"a curvature of {curvature:.3g} a step"
+        noise *= bound * row / size / max(curvature, 1e-300)
+    else:
+        eta0, tried = tested(problem, rule, size, averaging, seed)
+        noise = 1.0
+        whence = f"the best of {tried} rates tried on {len(sample(problem, seed))} rows"
+    if rule.name in STEADY or size >= n:  # no noise in a whole batch
+        return Constant(eta0), f"learning_rate='auto': {eta0:.3g}, from {whence}"
+    decay = max(eta0 * strength, noise / epoch)
+    return fading(eta0, decay), f"learning_rate='auto': {eta0:.3g} (1 + {decay:.3g} t)^-{POWER}, from {whence}"
+
+
+# ------------------------------------------------------------------------------------------------ curvature
 
 
 def row_curvature(problem: Any) -> float:
-    """Mean curvature of a row's loss along its own gradient: ``L sum p q^2 / sum p q`` with ``q = |x_i|^2 (+ 1)``."""
-    q = problem.source.square_norms() + float(problem.layout.intercept)
-    n = problem.source.shape[0]
-    mean = float(problem.p @ q)
-    bound = float(problem.loss.smoothness)
-    scale = bound if 0.0 < bound < math.inf else 1.0
-    return scale * n * float((problem.p * q) @ (problem.p * q)) / mean if mean > 0.0 else scale
+    """``n sum (p q)^2 / sum p q`` with ``q = |x_i|^2``, plus 1 for an intercept: half a pass."""
+    q = problem.p * (problem.source.square_norms() + float(problem.layout.intercept))
+    total = float(q.sum())
+    problem.passes += 0.5
+    return len(q) * float(q @ q) / total if total > 0.0 else 0.0
 
 
-def auto(problem: Any, rule: Any, size: int) -> tuple[Any, str]:
-    """A schedule, and what it is for the record."""
+def largest_curvature(problem: Any, seed: int = 0, most: int = 12) -> float:
+    """The largest eigenvalue of ``X^T P X``, intercept included, on a sample: power iterations."""
+    part = shortened(problem, seed)
+    source, p = part.source, part.p
+    v: FloatArray = np.random.default_rng(seed).standard_normal(source.shape[1] + 1)
+    value = 0.0
+    for _ in range(most):
+        length = float(np.linalg.norm(v))
+        if not length > 0.0:
+            return 0.0
+        v /= length
+        z = source.matvec(v[:-1], float(v[-1]) if part.layout.intercept else 0.0)
+        g, total = source.rmatvec(p, z)
+        v = np.append(g, total if part.layout.intercept else 0.0)
+        part.passes += 1.0
+        before, value = value, float(np.linalg.norm(v))
+        if abs(value - before) <= 0.01 * value:
+            break
+    return value
+
+
+# ----------------------------------------------------------------------------------------------- range test
+
+
+def sample(problem: Any, seed: int) -> Any:
+    """Row numbers, drawn once for a seed."""
     n = problem.source.shape[0]
-    epoch = max(1.0, n / size)
-    l2 = problem.traits.l2
-    if rule.name in ADAPTIVE:
-        eta0 = ADAPTIVE[rule.name]
-        if rule.name in ("adagrad", "ftrl"):
-            return Constant(eta0), f"learning_rate='auto': {eta0:g}"
-        return Fading(eta0, 1.0 / epoch, 0.75), f"learning_rate='auto': {eta0:g} (1 + t / {epoch:.0f})^-0.75"
-    curvature = row_curvature(problem)
-    eta0 = (1.0 - getattr(rule, "momentum", 0.0)) / (curvature + l2)
-    decay = max(eta0 * l2, 0.1 / epoch)
-    said = f"learning_rate='auto': {eta0:.4g} (1 + {decay:.3g} t)^-0.75, from a curvature of {curvature:.4g} a row"
-    return Fading(eta0, decay, 0.75), said
+    wide = max(1.0, problem.source.nnz * problem.layout.n_outputs / max(1, n))
+    most = int(min(n, max(64, min(ROWS, ENTRIES / wide))))
+    return np.arange(n) if most >= n else np.sort(np.random.default_rng([seed, 1]).choice(n, most, replace=False))
+
+
+def shortened(problem: Any, seed: int) -> Any:
+    """The problem on a sample of its rows, whose passes count as their share."""
+    rows, n = sample(problem, seed), problem.source.shape[0]
+    if len(rows) == n:
+        return problem
+    source = problem.source
+    X = source.X[rows] if source.kind == "dense" else source.matrix[rows]
+    p = problem.p[rows]
+    total = float(p.sum())
+    extra = () if problem.layout.n_outputs == 1 else (problem.layout.n_outputs,)
+    part = type(problem)(
+        as_source(X, pool=source.pool),
+        np.ascontiguousarray(problem.y[rows]),
+        p / total if total > 0.0 else np.full(len(rows), 1.0 / len(rows)),
+        problem.loss,
+        problem.penalty,
+        problem.layout.intercept,
+        *extra,
+    )
+    part.parent = (problem, len(rows) / n)
+    return part
+
+
+def tested(problem: Any, rule: Any, size: int, averaging: bool, seed: int) -> tuple[float, int]:
+    """The rate whose steps over a sample end lowest, and how many were tried."""
+    part = shortened(problem, seed)
+    n = part.source.shape[0]
+    size = max(1, min(size, n // 64))  # at least 64 steps
+    order = np.random.default_rng([seed, 2]).permutation(n).astype(np.uint32)
+    values: dict[int, float] = {}
+    first = FIRST.get(rule.name)
+    if first is None:
+        typical = row_curvature(part)
+        first = (1.0 - getattr(rule, "momentum", 0.0)) / typical if typical > 0.0 else 1.0
+
+    def reached(power: int) -> float:
+        if power not in values:
+            values[power] = _value(part, rule, size, order, first * FACTOR**power, averaging)
+        return values[power]
+
+    best = 0
+    for way in (1, -1):
+        while len(values) < TRIALS and reached(best + way) < reached(best):
+            best += way
+        if best > 0:
+            break
+    return first * FACTOR**best, len(values)
+
+
+def _value(part: Any, rule: Any, size: int, order: Any, rate: float, averaging: bool) -> float:
+    """The objective after the steps, at the mean of their second half where averages are meant."""
+    steps = Steps(part, rule, size)
+    w = part.start()
+    memory = Memory(w, steps.state(w, rate), 0, 0, Constant(rate))
+    half = len(order) // (2 * size) * size
+    total = np.zeros(part.size) if averaging else None
+    if half:
+        steps.run(memory, order[:half], np.empty(0), None)
+    before = memory.t
+    steps.run(memory, order[half:], np.empty(0), total)
+    point = memory.w if total is None else total / (memory.t - before)
+    value = float(part.evaluate(point).value) if np.all(np.isfinite(point)) else math.inf
+    return value if math.isfinite(value) else math.inf

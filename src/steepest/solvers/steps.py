@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from steepest.kernels.epochs import plain_epoch
+from steepest.kernels.epochs_projected import BALL, DIAMOND, SEPARABLE, SIMPLEX, projected_epoch, projected_epoch_many
 from steepest.kernels.epochs_rules import rule_epoch
 from steepest.kernels.epochs_softmax import plain_epoch_many, rule_epoch_many
 from steepest.protocols import AnyArray, FloatArray
 from steepest.rules import unpenalised
 
 _NONE = np.empty(0)
+KINDS = {"l2_ball": BALL, "l1_ball": DIAMOND, "simplex": SIMPLEX}
 LONGEST = 2e7  # multiply-adds in one call of a kernel: a fraction of a second, between which Ctrl-C is heard
 
 
@@ -75,7 +77,8 @@ class Steps:
         self.problem, self.rule, self.size, self.bias_rate = problem, rule, size, bias_rate
         p = problem.p * (n * mean_weight)
         self.p: FloatArray = _NONE if np.all(np.abs(p - 1.0) <= 1e-12) else p  # rounding of n / n
-        self.plain = rule.name == "sgd"
+        self.constraint = getattr(problem, "constraint", None)
+        self.plain = rule.name == "sgd" and self.constraint is None
         layout = problem.layout
         self.growing = rule.name == "ftrl" and (problem.traits.l1 > 0.0 or problem.traits.l2 > 0.0)
         self.l1: float = 0.0 if self.growing else problem.traits.l1
@@ -113,7 +116,9 @@ class Steps:
         )
         rule = self._grown(memory, len(rates), float(rates[0])) if self.growing else self.rule
         t = float(memory.t)
-        if self.plain:
+        if self.constraint is not None:
+            self._projected(data, w, memory.state, t, mean)
+        elif self.plain:
             scratch = (np.empty(d if self.l1 > 0.0 else 0), mean, np.empty(len(mean)))
             if k == 1:
                 plain_epoch(*data, self.bias_rate, w, d, *scratch)
@@ -128,6 +133,16 @@ class Steps:
         memory.t += len(rates)
         problem.passes += len(order) / max(1, problem.source.shape[0])
         return float(rates[-1])
+
+    def _projected(self, data: tuple[Any, ...], w: FloatArray, state: FloatArray, t: float, mean: FloatArray) -> None:
+        """Steps that end in the set of the constraint."""
+        held, layout = self.constraint, self.problem.layout
+        kind = SEPARABLE if held.separable else KINDS[held.name]
+        size = float(getattr(held, "radius", getattr(held, "total", 0.0)))
+        one = layout.n_outputs == 1
+        shape = (layout.n_features,) if one else (layout.n_features, layout.n_outputs)
+        args: list[Any] = [self.rule, unpenalised(self.rule), held, kind, size, *data, w, *shape, state, t, mean]
+        (projected_epoch if one else projected_epoch_many)(*args)
 
     def _grown(self, memory: Memory, steps: int, rate: float) -> Any:
         """FTRL with the penalties of all steps up to the end of these: its penalties stand against sums."""

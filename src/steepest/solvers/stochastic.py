@@ -78,7 +78,7 @@ class StochasticGradient:
         step t by t^3, with ``learning_rate="auto"``, and none otherwise.
     seed : int
     bias_rate : float
-        What multiplies the rate of intercepts; for the plain rule.
+        What multiplies the rate of intercepts; for the plain rule, without a constraint.
     evaluate : {"geometric", "every", "never"}
         Which epochs are evaluated (a pass each).  A schedule that looks at the objective is given it every epoch.
     mean_weight : float
@@ -99,7 +99,7 @@ class StochasticGradient:
     """
 
     keeps = "last"
-    constraints = False
+    constraints = True
 
     def __init__(
         self,
@@ -144,8 +144,9 @@ class StochasticGradient:
         self.notes: list[str] = []
 
     def missing(self, traits: Traits) -> str | None:
-        """Nothing: a loss with a slope, or a subgradient, does."""
-        return None
+        """A loss with a slope, or a subgradient, does; FTRL has no metric to project in."""
+        held = traits.constrained and self.name == "ftrl"
+        return "weights that are free ('adagrad' keeps them in a set)" if held else None
 
     # ------------------------------------------------------------------------------------------------ start
 
@@ -159,6 +160,8 @@ class StochasticGradient:
         n = problem.source.shape[0]
         size = n if self.batch_size is None else min(self.batch_size, n)
         rule = self._absorbing(problem)
+        if problem.traits.constrained and self.bias_rate != 1.0:
+            raise IncompatibleError("bias_rate: expected 1 with a constraint, whose steps share a rate. Leave it out.")
         steps = Steps(problem, rule, size, self.bias_rate, self.mean_weight)
         if self.memory is not None:
             if self.memory.w.shape != (problem.size,):
@@ -166,8 +169,9 @@ class StochasticGradient:
                     f"memory: expected one of {problem.size} parameters, got {self.memory.w.shape[0]}. Start anew."
                 )
             return StochasticState(problem, steps, self.memory.copy(), self._ordered(problem))
+        averages = self._averages(problem, size)
         if self.automatic:
-            schedule, said = auto(problem, rule, size)
+            schedule, said = auto(problem, rule, size, averaging=averages, seed=self.seed)
             self.notes.append(said)
         else:
             alpha = problem.traits.l1 + problem.traits.l2
@@ -177,14 +181,22 @@ class StochasticGradient:
                 f"learning_rate: the rule 'ftrl' keeps a rate for each coordinate and expects a constant, "
                 f"got {schedule!r}. Give a number."
             )
-        start = np.array(w, dtype=np.float64)
+        start = np.array(problem.project(w) if problem.traits.constrained else w, dtype=np.float64)
         state = steps.state(start, float(schedule.rates(0, 1)[0]))
-        mean = np.zeros(problem.size) if self._averages else None
+        mean = np.zeros(problem.size) if averages else None
         return StochasticState(problem, steps, Memory(start, state, 0, 0, schedule, mean), self._ordered(problem))
 
-    @property
-    def _averages(self) -> bool:
-        return self.automatic if self.average == "auto" else self.average is not False
+    def _averages(self, problem: Any, size: int) -> bool:
+        """Whether the result is a mean.
+
+        "auto" takes none where it would not help: a whole batch has no noise, and on sparse rows the mean of a rule
+        other than the plain one is that of weights as last touched, before the penalty of the steps since.
+        """
+        if self.average != "auto":
+            return self.average is not False
+        exact = self.rule.name == "sgd" or problem.source.kind == "dense"
+        lazy = not exact and (problem.traits.l1 > 0.0 or problem.traits.l2 > 0.0)
+        return self.automatic and not lazy and size < problem.source.shape[0]
 
     def _absorbing(self, problem: Any) -> Any:
         """The rule, holding the penalty of the problem where it is one that does."""
