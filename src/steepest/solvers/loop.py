@@ -320,6 +320,7 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
             said = f"the objective is {at.value} after {watch.iterations} rounds"
             return Status.DIVERGED, said + _cure(solver, state)
         if bound.bounds == "suboptimality" and bound.relative <= target:
+            watch.best, watch.best_bound, watch.best_round = at, bound, watch.rounds - 1  # one before may prove less
             return Status.CERTIFIED, "the bound meets tol"
         if round_.settled:
             return Status.CERTIFIED, "the solver reports a solution"

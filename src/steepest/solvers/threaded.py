@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from steepest.certify.bounds import quick_bound
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
-from steepest.solvers.rates import row_curvature
 from steepest.solvers.schedules import Fading
 from steepest.solvers.stochastic import due
 
@@ -27,7 +27,7 @@ def rates_of(problem: Any, learning_rate: Any) -> Any:
     if hasattr(learning_rate, "rates"):
         return learning_rate
     if isinstance(learning_rate, str):
-        eta0 = 0.5 / (row_curvature(problem) + float(problem.traits.l2))
+        eta0 = 0.5 / (_curvature(problem) + float(problem.traits.l2) or 1.0)
     else:
         try:
             eta0 = float(learning_rate)
@@ -41,6 +41,19 @@ def rates_of(problem: Any, learning_rate: Any) -> Any:
     if l2 > 0.0:
         return Fading(eta0, eta0 * l2, 1.0)
     return Fading(eta0, 1.0 / len(problem.p), 0.6)
+
+
+def _curvature(problem: Any) -> float:
+    """``L n sum (p q)^2 / sum p q`` with ``q = |x_i|^2``, plus 1 for an intercept: half a pass.
+
+    A loss whose slope has no Lipschitz constant L is taken as if that were 1.
+    """
+    bound = float(problem.loss.smoothness)
+    q = problem.p * (problem.source.square_norms() + float(problem.layout.intercept))
+    problem.passes += 0.5
+    total = float(q.sum())
+    mean = len(q) * float(q @ q) / total if total > 0.0 else 0.0
+    return (bound if 0.0 < bound < math.inf else 1.0) * mean
 
 
 def row_weights(problem: Any) -> FloatArray:
@@ -154,14 +167,16 @@ class Epochs:
         return Round(at, rate)
 
     def _measure(self, state: EpochState) -> Evaluation:
-        """P at the iterate or at the mean, whichever is lower."""
+        """P at the iterate or at the mean, whichever is proven closer to the optimum, or lower where nothing is."""
         at = _placed(state.problem, state.w.copy())
         if state.problem.layout.intercept:
             state.w[-1] = at.w[-1]
         if state.mean is None:
             return at
         other = _placed(state.problem, state.mean.copy())
-        state.averaged = other.value < at.value
+        mine, its = quick_bound(state.problem, at, 0.0), quick_bound(state.problem, other, 0.0)
+        proven = mine.bounds == its.bounds == "suboptimality"
+        state.averaged = its.value < mine.value if proven else other.value < at.value
         return other if state.averaged else at
 
     def _gentler(self, state: EpochState) -> bool:

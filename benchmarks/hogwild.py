@@ -1,0 +1,120 @@
+"""What a second thread is worth to lock-free stochastic steps.
+
+    python -m benchmarks.hogwild [--turns 15]
+
+20 newsgroups, tf-idf, comp.* against the rest, logistic with C = 1.  Three things, taking turns, the fastest counts:
+
+- an epoch: the plain kernel of ``solver="sgd"``, Hogwild on one thread and on two, and two threads on vectors of their
+  own, which is what the processors would give if nothing were shared;
+- a fit to a certified 1e-3, from data in memory: Hogwild and synchronous shards, on one thread and on two.  Hogwild on
+  two threads is not the same run twice, so its epochs are given as a range.
+
+Written to benchmarks/_work/results/hogwild.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks import data
+from benchmarks.gradient_pass import fastest
+
+ETA = 0.05  # a rate as it is in the middle of a fit
+TOL = 1e-3
+
+
+def epochs(X: Any, y: np.ndarray) -> dict[str, Callable[[], Any]]:
+    """One epoch each, in the same order of the rows."""
+    from steepest.data.source import as_source
+    from steepest.kernels.epochs import plain_epoch
+    from steepest.kernels.hogwild import hogwild_steps
+    from steepest.losses.registry import get_loss
+    from steepest.parallel import Pool
+
+    n, d = X.shape
+    loss, l2, none = get_loss("logistic"), 1.0 / n, np.empty(0)
+    pool = Pool(2)
+    rows = as_source(X, pool=pool).rows
+    order = np.random.default_rng(0).permutation(n).astype(np.uint32)
+    rates = np.full(n, ETA)
+    after = np.cumprod(1.0 - rates * l2)
+    arrays = (order, np.append(1.0, after)[:-1], rates / after, rates)
+    dealt = {lanes: [[np.ascontiguousarray(a[t::lanes]) for a in arrays] for t in range(lanes)] for lanes in (1, 2)}
+    shared, plain, apart = np.zeros(d), np.zeros(d), [np.zeros(d), np.zeros(d)]
+
+    def hogwild(lanes: int, own: bool = False) -> None:
+        def lane(t: int) -> None:
+            mine, before, pulls, own_rates = dealt[lanes][t]
+            hogwild_steps(loss, rows, y, none, mine, before, pulls, own_rates, apart[t] if own else shared, d)
+
+        pool.map(lane, range(lanes))
+
+    def serial() -> None:
+        plain_epoch(loss, rows, y, none, order, none, rates, 1, l2, 0.0, 0.0, plain, d, none, none, none)
+
+    return {
+        "plain": serial,
+        "hogwild 1": lambda: hogwild(1),
+        "hogwild 2": lambda: hogwild(2),
+        "two vectors": lambda: hogwild(2, own=True),
+    }
+
+
+def fits(X: Any, y: np.ndarray, seen: dict[str, list[int]]) -> dict[str, Callable[[], Any]]:
+    """A fit to `TOL` each; the epochs it took go into ``seen``."""
+    from steepest import LinearClassifier
+
+    def fit(solver: str, threads: int) -> None:
+        model = LinearClassifier(
+            loss="logistic", penalty="l2", alpha=1.0 / len(y), fit_intercept=False, solver=solver, tol=TOL,
+            n_jobs=threads,
+        ).fit(X, y)  # fmt: skip
+        if not model.certificate_.passed:
+            raise RuntimeError(f"{solver} on {threads} threads is not certified: {model.certificate_}")
+        seen.setdefault(f"{solver} {threads}", []).append(int(np.max(model.n_iter_)))
+
+    return {
+        f"{solver} {threads}": partial(fit, solver, threads)
+        for solver in ("hogwild", "parallel_sgd")
+        for threads in (1, 2)
+    }
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hogwild", description=__doc__.partition("\n")[0])
+    parser.add_argument("--turns", type=int, default=15)
+    turns = parser.parse_args().turns
+    X, y = data.load("news_binary")
+    began = time.perf_counter()
+    found: dict[str, Any] = {}
+    epoch = fastest(epochs(X, y), turns)
+    for name, seconds in epoch.items():
+        found[f"epoch, {name}: ms"] = 1e3 * seconds
+    one = min(epoch["plain"], epoch["hogwild 1"])
+    found["epoch: two threads over the better of one"] = one / epoch["hogwild 2"]
+    found["epoch: two vectors over the better of one"] = one / epoch["two vectors"]
+    seen: dict[str, list[int]] = {}
+    whole = fastest(fits(X, y, seen), turns)
+    for name, seconds in whole.items():
+        found[f"certified {TOL:g}, {name}: ms"] = 1e3 * seconds
+        found[f"certified {TOL:g}, {name}: epochs"] = [min(seen[name]), max(seen[name])]
+    for solver in ("hogwild", "parallel_sgd"):
+        found[f"certified {TOL:g}, {solver}: two threads over one"] = whole[f"{solver} 1"] / whole[f"{solver} 2"]
+    found["seconds of this benchmark"] = time.perf_counter() - began
+    path = data.WORK / "results" / "hogwild.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=1))
+    for name, value in found.items():
+        print(f"{name:52} {value if isinstance(value, list) else format(value, '.4g')}")
+
+
+if __name__ == "__main__":
+    main()
