@@ -228,6 +228,8 @@ SOLVERS: dict[str, Callable[..., Plan]] = {
     "hogwild": _classic("hogwild"),
     "parallel_sgd": _classic("parallel_sgd"),
     "subgradient": _classic("subgradient"),
+    "svrg": _classic("svrg"),
+    "saga": _classic("saga"),
 }
 
 
