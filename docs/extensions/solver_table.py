@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 from steepest.data.source import as_source
 from steepest.exceptions import IncompatibleError
 from steepest.losses import get_loss, scalar_loss
-from steepest.penalties import get_penalty
+from steepest.penalties import get_constraint, get_penalty
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
 from steepest.solvers.auto import SOLVERS, choose
@@ -34,14 +34,19 @@ class Uncurved(NamedTuple):
 
 
 def problem(loss: str, penalty: str, n: int = 40, d: int = 5, classes: int = 3, intercept: bool = True) -> Any:
-    """A problem of that kind and shape."""
+    """A problem of that kind and shape; ``penalty`` may name a set for the weights after a comma."""
+    penalty, _, held = penalty.partition(", ")
+    constraint = get_constraint(held or None)
     X = np.random.default_rng(0).standard_normal((n, d))
     value, p = get_loss(loss), np.full(n, 1.0 / n)
     strength = get_penalty(penalty, 0.01)
     if loss == "softmax":
-        return MulticlassProblem(as_source(X), np.arange(n) % classes, p, value, strength, intercept, classes)
+        return MulticlassProblem(
+            as_source(X), np.arange(n) % classes, p, value, strength, intercept, classes, constraint
+        )
     y = np.where(np.arange(n) % 2, 1.0, -1.0)
-    return LinearProblem(as_source(X), np.abs(y) if loss == "poisson" else y, p, value, strength, intercept)
+    y = np.abs(y) if loss == "poisson" else y
+    return LinearProblem(as_source(X), y, p, value, strength, intercept, constraint)
 
 
 #: Kinds of problems: heading, loss, penalty.
@@ -53,6 +58,8 @@ KINDS = (
     ("l1", "logistic", "l1"),
     ("softmax, l2", "softmax", "l2"),
     ("softmax, l1", "softmax", "l1"),
+    ("w >= 0", "logistic", "l2, nonnegative"),
+    ("L1 ball", "logistic", "l2, l1_ball"),
 )
 
 
@@ -130,6 +137,8 @@ class AutomaticChoice(Table):
         ("softmax", "l2", 150, 4),
         ("softmax", "l2", 2000, 300),
         ("softmax", "l1", 500, 50),
+        ("squared", "none, nonnegative", 500, 30),
+        ("logistic", "l2, simplex", 500, 30),
     )
 
     def rows(self) -> tuple[list[list[str]], str]:

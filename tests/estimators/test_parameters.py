@@ -83,7 +83,7 @@ def test_intervals(rule: Any, inside: list[Any], outside: list[Any]) -> None:
         ("C", None),
         ("l1_ratio", 1.5),
         ("penalty", "l3"),
-        ("positive", True),
+        ("positive", "yes"),
         ("selection", "best"),
         ("precompute", "maybe"),
         ("copy_X", 2),

@@ -372,6 +372,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
             weighted=weighted,
             intercept=control.fit_intercept,
             n_outputs=first.n_outputs,
+            constraint=first.constraint,
         ) + (f", for each of {len(jobs)} targets" if len(jobs) > 1 else "")
         self.certificate_ = solution.certificate
         self.history_ = solution.history

@@ -26,7 +26,7 @@ from steepest.estimators.parameters import BOOL, Rule, Rules, one_of, real
 from steepest.estimators.path import solution_of
 from steepest.estimators.path_runs import runner
 from steepest.estimators.path_setup import grid, mixed, strongest
-from steepest.estimators.regression import NOT_POSITIVE, Encoded, LinearRegressionBase
+from steepest.estimators.regression import Encoded, LinearRegressionBase
 from steepest.estimators.solvers import SOLVER
 from steepest.estimators.targets import check_weights, normalise
 from steepest.exceptions import InvalidParameterError
@@ -35,6 +35,12 @@ from steepest.penalties import NoPenalty
 from steepest.protocols import AnyArray, FloatArray
 
 _GRAM = Rule("an array of shape (d, d)", lambda v: np.ndim(v) == 2)
+
+
+NOT_POSITIVE = Rule(
+    "False (paths of non-negative coefficients are not offered: search over ElasticNet(positive=True))",
+    lambda v: v is False,
+)
 
 
 class ElasticNetCV(LinearRegressionBase):

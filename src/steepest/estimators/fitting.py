@@ -85,6 +85,8 @@ class Job:
         A dual point from an earlier fit, which may prove that ``start`` is optimal; it is verified.
     memory : object or None
         What a solver that goes on from where it stopped remembers of its earlier epochs.
+    constraint : optional
+        A set for the weights.
     """
 
     y: AnyArray
@@ -97,6 +99,7 @@ class Job:
     held: HeldOut | None = None
     dual: FloatArray | None = None
     memory: Any = None
+    constraint: Any = None
 
 
 @dataclass(slots=True)
@@ -225,8 +228,9 @@ def make_problem(source: Any, job: Job, fit_intercept: bool) -> LinearProblem | 
 
         return make_stream_problem(source, job.y, job.p, job.loss, job.penalty, fit_intercept, job.n_outputs)
     if type(job.loss) in SCALAR_LOSSES.values():
-        return LinearProblem(source, job.y, job.p, job.loss, job.penalty, fit_intercept)
-    return MulticlassProblem(source, job.y, job.p, job.loss, job.penalty, fit_intercept, job.n_outputs)
+        return LinearProblem(source, job.y, job.p, job.loss, job.penalty, fit_intercept, job.constraint)
+    more = (job.n_outputs, job.constraint)
+    return MulticlassProblem(source, job.y, job.p, job.loss, job.penalty, fit_intercept, *more)
 
 
 def solve(X: Any, jobs: Sequence[Job], control: Control, validate_seconds: float = 0.0) -> Solution:

@@ -17,7 +17,7 @@ from steepest.estimators.regression import LinearRegressionBase
 from steepest.estimators.solvers import SOLVER
 from steepest.exceptions import DataError, IncompatibleError, InvalidParameterError
 from steepest.losses.registry import VECTOR_LOSSES, get_loss
-from steepest.penalties import get_penalty
+from steepest.penalties import get_constraint, get_penalty
 from steepest.protocols import FloatArray
 
 _RULES: dict[str, Rules] = {
@@ -25,6 +25,7 @@ _RULES: dict[str, Rules] = {
     "penalty": (ANYTHING,),
     "alpha": (real(0, closed="left"),),
     "l1_ratio": (real(0, 1, closed="both"),),
+    "constraint": (ANYTHING,),
     "solver": SOLVER,
 }
 
@@ -73,6 +74,10 @@ class LinearClassifier(LinearClassification):
         Strength, for the mean loss.
     l1_ratio : float in [0, 1], default=0.5
         Used by "elasticnet".
+    constraint : {"nonnegative", "simplex", "l2_ball", "l1_ball"}, None or a constraint value, default=None
+        Where to hold the weights (not the intercept): ``Box(low, high)``, ``NonNegative()``, ``L2Ball(radius)``,
+        ``L1Ball(radius)`` or ``Simplex(total)`` of `steepest.penalties`; by name the size is 1.With several scores
+        (softmax, one-vs-rest), the weights of each score.
     fit_intercept : bool, default=True
         The intercept is not penalised.
     solver : str, default="auto"
@@ -129,6 +134,7 @@ class LinearClassifier(LinearClassification):
         penalty: Any = "l2",
         alpha: float = 1e-4,
         l1_ratio: float = 0.5,
+        constraint: Any = None,
         fit_intercept: bool = True,
         solver: str = "auto",
         solver_options: dict[str, Any] | None = None,
@@ -150,6 +156,7 @@ class LinearClassifier(LinearClassification):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.constraint = constraint
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.solver_options = solver_options
@@ -170,12 +177,16 @@ class LinearClassifier(LinearClassification):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         loss = _trainable(self.loss)
+        get_constraint(self.constraint)
         if loss.targets == "nonnegative":
             raise IncompatibleError(f"loss: '{loss.name}' is for counts, not for classes. Use LinearRegressor.")
 
     def _problems(self, data: Encoded) -> list[Job]:
         penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
-        return self._jobs(_trainable(self.loss), penalty, data.labels, data.weights.p)
+        jobs = self._jobs(_trainable(self.loss), penalty, data.labels, data.weights.p)
+        for job in jobs:
+            job.constraint = get_constraint(self.constraint)
+        return jobs
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> FloatArray:
@@ -219,6 +230,9 @@ class LinearRegressor(LinearRegressionBase):
         Strength, for the mean loss.
     l1_ratio : float in [0, 1], default=0.5
         Used by "elasticnet".
+    constraint : {"nonnegative", "simplex", "l2_ball", "l1_ball"}, None or a constraint value, default=None
+        Where to hold the weights (not the intercept): ``Box(low, high)``, ``NonNegative()``, ``L2Ball(radius)``,
+        ``L1Ball(radius)`` or ``Simplex(total)`` of `steepest.penalties`; by name the size is 1.
     fit_intercept : bool, default=True
         The intercept is not penalised.
     solver : str, default="auto"
@@ -276,6 +290,7 @@ class LinearRegressor(LinearRegressionBase):
         penalty: Any = "l2",
         alpha: float = 1e-4,
         l1_ratio: float = 0.5,
+        constraint: Any = None,
         fit_intercept: bool = True,
         solver: str = "auto",
         solver_options: dict[str, Any] | None = None,
@@ -296,6 +311,7 @@ class LinearRegressor(LinearRegressionBase):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.constraint = constraint
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.solver_options = solver_options
@@ -315,13 +331,15 @@ class LinearRegressor(LinearRegressionBase):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         loss = _trainable(self.loss)
+        get_constraint(self.constraint)
         if type(loss) in VECTOR_LOSSES.values() or loss.targets in ("sign", "class"):
             raise IncompatibleError(f"loss: '{loss.name}' is for classes, not for numbers. Use LinearClassifier.")
 
     def _problems(self, data: EncodedTargets) -> list[Job]:
         self._check_targets(data.Y, "y")
         loss = _trainable(self.loss)
-        return self._jobs(data, loss, [_penalty(self.penalty, self.alpha, self.l1_ratio)])
+        penalties = [_penalty(self.penalty, self.alpha, self.l1_ratio)]
+        return self._jobs(data, loss, penalties, get_constraint(self.constraint))
 
     def _check_targets(self, Y: FloatArray, name: str) -> None:
         loss = _trainable(self.loss)

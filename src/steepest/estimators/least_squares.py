@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from steepest.estimators.fitting import Job, Solution
+from steepest.estimators.fitting import Control, Job, Solution
 from steepest.estimators.noise import Noise, estimate_noise
 from steepest.estimators.parameters import BOOL, Rule, Rules, real
-from steepest.estimators.regression import NOT_POSITIVE, Encoded, LinearRegressionBase
+from steepest.estimators.regression import Encoded, LinearRegressionBase
 from steepest.estimators.solvers import SOLVER
 from steepest.exceptions import InvalidParameterError
 from steepest.losses.registry import get_loss
@@ -42,8 +42,9 @@ class LinearRegression(LinearRegressionBase):
         Relative suboptimality that the certificate must prove.
     n_jobs : int or None, default=None
         Threads; see `LogisticRegression`.
-    positive : False
-        Coefficients of one sign are not offered.
+    positive : bool, default=False
+        Hold the coefficients (not the intercept) to be at least 0.  ``sigma_`` counts each of them as free, so it is
+        too large rather than too small; deviations of predictions are not offered.
     solver : str, default="auto"
     max_iter : int or None, default=None
     max_time : float or None, default=None
@@ -89,7 +90,7 @@ class LinearRegression(LinearRegressionBase):
     (array([4.125]), array([0.217]))
     """
 
-    _rules: ClassVar[dict[str, Rules]] = {"positive": (NOT_POSITIVE,), "solver": SOLVER}
+    _rules: ClassVar[dict[str, Rules]] = {"positive": (BOOL,), "solver": SOLVER}
     _noise: Noise
 
     def __init__(
@@ -152,6 +153,11 @@ class LinearRegression(LinearRegressionBase):
         mean = super().predict(X)
         if not return_std:
             return mean
+        if self.positive:
+            raise InvalidParameterError(
+                "return_std: offered for least squares without positive=True, got positive=True. Use sigma_, that of "
+                "the noise alone."
+            )
         return mean, self._noise.deviation(X, mean)
 
 
@@ -178,8 +184,8 @@ class Ridge(LinearRegressionBase):
         Relative suboptimality that the certificate must prove.
     solver : str, default="auto"
         scikit-learn's names mean the nearest solver here.
-    positive : False
-        Coefficients of one sign are not offered.
+    positive : bool, default=False
+        Hold the coefficients (not the intercept) to be at least 0.
     random_state : int, RandomState or None
         Not used by the deterministic solvers.
     n_jobs : int or None, default=None
@@ -221,7 +227,7 @@ class Ridge(LinearRegressionBase):
             real(0, closed="left"),
             Rule("an array of them", lambda v: np.ndim(v) == 1 and np.asarray(v).dtype.kind in "fiu"),
         ),
-        "positive": (NOT_POSITIVE,),
+        "positive": (BOOL,),
         "solver": SOLVER,
         "copy_X": (BOOL,),
     }
@@ -269,6 +275,15 @@ class Ridge(LinearRegressionBase):
         total = data.weights.total
         penalties = [L2(a / total) if a > 0.0 else NoPenalty() for a in self._strengths(len(data.Y))]
         return self._jobs(data, get_loss("squared"), penalties)
+
+    def _control(self) -> Control:
+        control = super()._control()
+        if self.positive and self.solver == "lbfgs":  # the one that scikit-learn's Ridge asks for
+            control.solver = "auto"
+            control.notes.append(
+                "solver='lbfgs' with positive=True is scikit-learn's; 'auto' is used, for the same objective"
+            )
+        return control
 
     def _strengths(self, targets: int) -> FloatArray:
         alphas = np.asarray(self.alpha, dtype=np.float64)

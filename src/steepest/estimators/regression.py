@@ -11,13 +11,11 @@ from sklearn.base import RegressorMixin
 from steepest.estimators.base import LinearModel, split
 from steepest.estimators.fitting import HeldOut, Job, Solution
 from steepest.estimators.links import LINKS
-from steepest.estimators.parameters import Rule
 from steepest.estimators.targets import Weights, check_weights, normalise
 from steepest.estimators.validation import Rows, check_rows, name_of, scorer_of, scoring
 from steepest.exceptions import DataError
+from steepest.penalties import NonNegative
 from steepest.protocols import FloatArray
-
-NOT_POSITIVE = Rule("False (coefficients of one sign are not offered: use an unconstrained fit)", lambda v: v is False)
 
 
 class Encoded(NamedTuple):
@@ -45,11 +43,13 @@ class LinearRegressionBase(RegressorMixin, LinearModel):  # type: ignore[misc]
         Y = np.array(y.T if many else y[None, :], dtype=np.float64, order="C")
         return Encoded(X, Y, normalise(s, len(y)), many)
 
-    def _jobs(self, data: Encoded, loss: Any, penalties: Sequence[Any]) -> list[Job]:
-        """One job a target."""
+    def _jobs(self, data: Encoded, loss: Any, penalties: Sequence[Any], constraint: Any = None) -> list[Job]:
+        """One job a target; with ``positive=True`` its weights are not negative."""
         several = data.many and len(data.Y) > 1
+        if getattr(self, "positive", False):
+            constraint = NonNegative()
         return [
-            Job(y, data.weights.p, loss, penalty, label=f"target {t}" if several else "")
+            Job(y, data.weights.p, loss, penalty, label=f"target {t}" if several else "", constraint=constraint)
             for t, (y, penalty) in enumerate(zip(data.Y, penalties, strict=True))
         ]
 

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from steepest.estimators.fitting import Job, Solution
 from steepest.estimators.parameters import BOOL, Rule, Rules, one_of, real
-from steepest.estimators.regression import NOT_POSITIVE, Encoded, LinearRegressionBase
+from steepest.estimators.regression import Encoded, LinearRegressionBase
 from steepest.estimators.solvers import SOLVER
 from steepest.losses.registry import get_loss
 from steepest.penalties import get_penalty
@@ -45,8 +45,8 @@ class ElasticNet(LinearRegressionBase):
         Relative suboptimality that the certificate must prove.
     warm_start : bool, default=False
         Begin from the coefficients of the last fit.
-    positive : False
-        Coefficients of one sign are not offered.
+    positive : bool, default=False
+        Hold the coefficients (not the intercept) to be at least 0.
     random_state : int, RandomState or None
         Not used by the deterministic solvers.
     selection : {"cyclic", "random"}, default="cyclic"
@@ -93,7 +93,7 @@ class ElasticNet(LinearRegressionBase):
         "alpha": (real(0, closed="left"),),
         "l1_ratio": (real(0, 1, closed="both"),),
         "precompute": (BOOL, _GRAM),
-        "positive": (NOT_POSITIVE,),
+        "positive": (BOOL,),
         "selection": (one_of("cyclic", "random"),),
         "solver": SOLVER,
     }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steepest.jit import fast_dispatch, fast_kernel, inner, kernel
+from steepest.kernels.limits import within
 
 
 @inner
@@ -26,8 +27,8 @@ def _shrunk(u, lam, h):
 
 
 @fast_kernel
-def gram_descent(H, lam, w, q, tol, most, before):
-    """Cyclic descent with the gradient q kept up to date; w and q change in place.
+def gram_descent(H, lam, limits, w, q, tol, most, before):
+    """Cyclic descent with the gradient q kept up to date; w, which keeps to the limits, and q change in place.
 
     A coordinate at zero whose gradient is within lam costs one comparison, a changed one ``len(w)`` products.
     Ends after ``most`` epochs, or when an epoch lowers the model by at most ``tol`` of all the decrease, that
@@ -45,10 +46,10 @@ def gram_descent(H, lam, w, q, tol, most, before):
             h = H[j, j]
             if h <= 0.0:
                 if old != 0.0 and lam > 0.0:  # a column of zeros: any weight costs and none helps
-                    w[j] = 0.0
-                    last += lam * abs(old)
+                    w[j] = within(limits, j, 0.0)
+                    last += lam * (abs(old) - abs(w[j]))
                 continue
-            new = _shrunk(h * old - q[j], lam, h)
+            new = within(limits, j, _shrunk(h * old - q[j], lam, h))
             step = new - old
             if step != 0.0:
                 w[j] = new
@@ -182,8 +183,8 @@ def all_moments(columns, h, first, second):
 
 
 @fast_kernel
-def column_descent(columns, h, centre, mass, diagonal, lam, ridge, q, old, w, t, tol, most, prior):
-    """Cyclic descent over columns with row weights h; ``w`` and ``t = X (w - old)`` change in place.
+def column_descent(columns, h, centre, mass, diagonal, lam, ridge, limits, q, old, w, t, tol, most, prior):
+    """Cyclic descent over columns with row weights h; ``w``, within limits, and ``t = X (w - old)`` change in place.
 
     ``centre = X'h`` and ``mass = sum h`` eliminate the intercept; ``mass = 0`` means there is none.  Epochs
     go over the coordinates that moved or are not zero until they settle, then over all.  A visited column
@@ -208,13 +209,13 @@ def column_descent(columns, h, centre, mass, diagonal, lam, ridge, q, old, w, t,
             before = w[j]
             if c <= 0.0:
                 if before != 0.0 and lam > 0.0:  # a column of zeros: any weight costs and none helps
-                    last += lam * abs(before)
-                    w[j] = 0.0
+                    w[j] = within(limits, j, 0.0)
+                    last += lam * (abs(before) - abs(w[j]))
                 continue
             slope = q[j] + ridge * (before - old[j]) + column_sum(columns, j, h, t)
             if mass > 0.0:
                 slope -= centre[j] * moved / mass
-            new = _shrunk(c * before - slope, lam, c)
+            new = within(limits, j, _shrunk(c * before - slope, lam, c))
             step = new - before
             active[j] = new != 0.0 or step != 0.0
             if step != 0.0:
@@ -233,7 +234,7 @@ def column_descent(columns, h, centre, mass, diagonal, lam, ridge, q, old, w, t,
 
 
 @fast_kernel
-def softmax_descent(columns, H, Q, diagonal, lam, ridge, g, tail, mass, old, w, b, T, S, tol, most, prior):
+def softmax_descent(columns, H, Q, diagonal, lam, ridge, limits, g, tail, mass, old, w, b, T, S, tol, most, prior):
     """`column_descent` for the Hessian ``diag(q) - q q'`` of the softmax, all arrays by class.
 
     ``Q`` (k, n) are the probabilities and ``H = p Q``; ``g``, ``diagonal``, ``old``, ``w`` are (k, d), and of the
@@ -267,11 +268,11 @@ def softmax_descent(columns, H, Q, diagonal, lam, ridge, g, tail, mass, old, w, 
                 before = w[c, j]
                 if a <= 0.0:
                     if before != 0.0 and lam > 0.0:
-                        last += lam * abs(before)
-                        w[c, j] = 0.0
+                        w[c, j] = within(limits, j, 0.0)
+                        last += lam * (abs(before) - abs(w[c, j]))
                     continue
                 slope = g[c, j] + ridge * (before - old[c, j]) + column_difference(columns, j, H[c], T[c], S)
-                new = _shrunk(a * before - slope, lam, a)
+                new = within(limits, j, _shrunk(a * before - slope, lam, a))
                 step = new - before
                 active[c, j] = new != 0.0 or step != 0.0
                 if step != 0.0:

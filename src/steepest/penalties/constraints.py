@@ -418,8 +418,8 @@ def check_size(constraint: Any, n_features: int) -> None:
 
 # -------------------------------------------------------------------------------------------- by name
 
-#: The sets that a name alone says all about, and those with a size of 1 unless a value is given.
-CONSTRAINTS: dict[str, type[Any]] = {cls.name: cls for cls in (NonNegative, Simplex, L2Ball, L1Ball)}
+CONSTRAINTS: dict[str, type[Any]] = {cls.name: cls for cls in (Box, NonNegative, Simplex, L2Ball, L1Ball)}
+_NAMED = {name: cls for name, cls in CONSTRAINTS.items() if cls is not Box}  # a name alone says all
 
 
 def get_constraint(constraint: Any) -> Any:
@@ -438,16 +438,16 @@ def get_constraint(constraint: Any) -> Any:
     if constraint is None:
         return None
     if isinstance(constraint, str):
-        if constraint in CONSTRAINTS:
-            return CONSTRAINTS[constraint]()
-        close = difflib.get_close_matches(constraint, CONSTRAINTS, 1)
+        if constraint in _NAMED:
+            return _NAMED[constraint]()
+        close = difflib.get_close_matches(constraint, _NAMED, 1)
         raise InvalidParameterError(
-            f"constraint: expected one of {sorted(CONSTRAINTS)}, a constraint such as Box(0.0, 1.0), or None, "
+            f"constraint: expected one of {sorted(_NAMED)}, a constraint such as Box(0.0, 1.0), or None, "
             f"got {constraint!r}. Try '{close[0] if close else 'nonnegative'}'."
         )
     if isinstance(constraint, _Constraint):
         return constraint
     raise InvalidParameterError(
-        f"constraint: expected one of {sorted(CONSTRAINTS)}, a constraint such as Box(0.0, 1.0), or None, "
+        f"constraint: expected one of {sorted(_NAMED)}, a constraint such as Box(0.0, 1.0), or None, "
         f"got {constraint!r}. Try 'nonnegative'."
     )

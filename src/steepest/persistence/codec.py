@@ -2,8 +2,8 @@
 
 A file holds estimators and plain values only; certificates, records, histories, losses, penalties, schedules, rules,
 orders, memories of solvers and other dataclasses of this package are written as *tagged* dictionaries with their fields
-by name.  So a file does not depend on how these classes are laid out in memory, and none of them has to be trusted: only
-this module makes them, from checked fields.
+by name.  So a file does not depend on how these classes are laid out in memory, and none of them has to be trusted:
+only this module makes them, from checked fields.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ def _own_losses() -> dict[str, Any]:
 
 
 def _own_values() -> dict[str, dict[str, Any]]:
-    """Schedules, rules and orders by name: tuples of numbers, arrays, and each other."""
+    """Schedules, rules, orders and constraints by name: tuples of numbers, arrays, and each other."""
     from steepest.data.orders import ORDERS
+    from steepest.penalties.constraints import CONSTRAINTS
     from steepest.rules import RULES
     from steepest.solvers.schedules import SCHEDULES
 
-    return {"schedule": SCHEDULES, "rule": {**RULES}, "order": ORDERS}
+    return {"schedule": SCHEDULES, "rule": {**RULES}, "order": ORDERS, "constraint": CONSTRAINTS}
 
 
 class Encoder:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from steepest.exceptions import IncompatibleError, InvalidParameterError
+from steepest.exceptions import InvalidParameterError
 from steepest.losses.registry import has
 from steepest.protocols import FloatArray
+from steepest.solvers.needs import require
 
 HESSIAN_MOST = 3000  # features up to which a full metric is worth its (d, d) memory
 DUAL_MOST = 10.0  # mean of n p |x|^2 / (n l2), the weight of a row in its own optimum: dual epochs grow with it
@@ -46,7 +47,7 @@ class Plan:
         """Where to begin: the given parameters, or zero."""
         if w is None:
             return self.problem.start()  # type: ignore[no-any-return]
-        return w.copy()
+        return self.problem.project(w.copy()) if self.problem.traits.constrained else w.copy()
 
 
 def diagonal_metric(problem: Any) -> Any:
@@ -144,6 +145,8 @@ def _coordinate(problem: Any, warm: bool, **options: Any) -> Plan:
     from steepest.solvers.coordinate import CoordinateDescent
 
     why = "an l1 penalty: coordinate descent on the few features that matter, the others screened by the gap"
+    if problem.traits.constrained:
+        why = f"weights held in {problem.constraint!r}: coordinate descent on those that are not at a limit"
     return Plan(
         _made(CoordinateDescent, "coordinate", options),
         problem,
@@ -157,8 +160,11 @@ def _proximal(name: str) -> Callable[..., Plan]:
     def make(problem: Any, warm: bool, **options: Any) -> Plan:
         from steepest.solvers import proximal
 
-        solver = _made(proximal.FISTA if name == "fista" else proximal.ProximalGradient, name, options)
+        kinds = {kind.name: kind for kind in (proximal.FISTA, proximal.ProximalGradient, proximal.ProjectedGradient)}
+        solver = _made(kinds[name], name, options)
         why = "an l1 penalty on a score vector a row: accelerated proximal gradient in a diagonal metric"
+        if problem.traits.constrained:
+            why = f"weights held in {problem.constraint!r}: projected steps with momentum in a diagonal metric"
         return Plan(solver, problem, name, why, "50 to 2000 passes")
 
     return make
@@ -211,6 +217,7 @@ SOLVERS: dict[str, Callable[..., Plan]] = {
     "coordinate": _coordinate,
     "fista": _proximal("fista"),
     "proximal_gradient": _proximal("proximal_gradient"),
+    "projected_gradient": _proximal("projected_gradient"),
     "augmented_lagrangian": _augmented,
     "dual_coordinate": _dual,
     "gradient_descent": _classic("gradient_descent"),
@@ -264,12 +271,7 @@ def choose(problem: Any, solver: str = "auto", *, warm: bool = False, options: d
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise InvalidParameterError(f"solver: expected 'auto' or one of {sorted(SOLVERS)}, got {solver!r}.{hint}")
     plan = SOLVERS[solver](problem, warm, **(options or {}))
-    lacking = plan.solver.missing(problem.traits)
-    if lacking is not None:
-        raise IncompatibleError(
-            f"solver='{solver}' needs {lacking}; the loss '{problem.loss.name}' with this penalty does not give it. "
-            "Use solver='auto'."
-        )
+    require(solver, plan.solver, problem)
     if plan.why != "asked for by name":
         plan.why = f"asked for by name ({plan.why})"
     return plan
@@ -311,8 +313,20 @@ def _automatic(problem: Any, warm: bool) -> Plan:
     return _chosen(problem, warm)
 
 
+def _constrained(problem: Any, warm: bool) -> Plan:
+    traits = problem.traits
+    if not traits.smooth:
+        plan = SOLVERS["subgradient"](problem, warm)
+        plan.why = f"the loss '{problem.loss.name}' has kinks and weights are held in {problem.constraint!r}"
+        return plan
+    newton = traits.convex and (problem.loss.name == "softmax" or has(problem.loss, "curvature"))
+    return _coordinate(problem, warm) if newton and problem.constraint.separable else SOLVERS["fista"](problem, warm)
+
+
 def _chosen(problem: Any, warm: bool) -> Plan:
     traits = problem.traits
+    if traits.constrained:
+        return _constrained(problem, warm)
     if not warm and _suits_dual(problem):
         return _dual(problem, warm)
     if not traits.smooth and has(problem.loss, "prox") and traits.has_conjugate:

@@ -21,6 +21,7 @@ from steepest.solvers.batch import Batch
 from steepest.solvers.closed_form import ClosedForm
 from steepest.solvers.directions import BFGS, LBFGS
 from steepest.solvers.gradient import OneOverL, SteepestDescent
+from steepest.solvers.needs import require
 from steepest.solvers.newton_cg import NewtonCG
 from steepest.solvers.searches import Fixed, StrongWolfe
 from steepest.solvers.searches_ray import Armijo, Exact, Remembered
@@ -285,12 +286,7 @@ def make(name: str, problem: Any, **options: Any) -> Any:
                 f"solver options: '{name}' takes {known or 'none'}, got {unknown[0]!r}. Leave it out."
             )
     solver = factory(problem, **options)
-    lacking = solver.missing(problem.traits)
-    if lacking is not None:
-        raise IncompatibleError(
-            f"solver: '{name}' needs {lacking}; the loss '{_base(problem).loss.name}' with this penalty does not "
-            "give it. Use solver='auto'."
-        )
+    require(name, solver, problem)
     return solver
 
 

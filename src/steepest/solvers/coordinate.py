@@ -12,7 +12,13 @@ from steepest.certify.bounds import relative_to
 from steepest.exceptions import IncompatibleError
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers import working_set
-from steepest.solvers.coordinate_model import solve_columns, solve_matrix, solve_softmax, transposed_columns
+from steepest.solvers.coordinate_model import (
+    limits_of,
+    solve_columns,
+    solve_matrix,
+    solve_softmax,
+    transposed_columns,
+)
 from steepest.solvers.rough import sample, spread_rows
 from steepest.solvers.searches import tolerance
 
@@ -67,13 +73,14 @@ class ProximalNewton:
                 self._correct(*self._pending)
             if self._H is None or not (keep or problem.traits.quadratic):
                 self._H, self._fresh = self._matrix(self._weights(at)), True
-            w = solve_matrix(self._H, l1, at.w, at.gradient, int(intercept), tol)
+            w = solve_matrix(self._H, l1, at.w, at.gradient, int(intercept), tol, limits_of(problem))
         else:
             if self._columns is None:
                 self._columns = transposed_columns(problem.source)
             h = self._weights(at)
             self._fresh = True
-            w, dz, settled = solve_columns(self._columns, h, l1, l2, at.w, at.gradient, intercept, tol)
+            model = (self._columns, h, l1, l2, at.w, at.gradient, intercept, tol)
+            w, dz, settled = solve_columns(*model, limits=limits_of(problem))
             # columns that are nearly collinear keep descent from settling; their matrix does not mind
             self.use_matrix = not settled and self._may_switch
         new, t = search(problem, at, w, dz)
@@ -155,7 +162,8 @@ class SoftmaxNewton:
         problem = self.problem
         if self.use_matrix:
             free = problem.layout.n_outputs if problem.layout.intercept else 0
-            w = solve_matrix(problem.hessian(at), problem.traits.l1, at.w, at.gradient, free, tol)
+            model = (problem.hessian(at), problem.traits.l1, at.w, at.gradient, free, tol)
+            w = solve_matrix(*model, limits_of(problem))
             return search(problem, at, w, None)
         if self._columns is None:
             self._columns = transposed_columns(problem.source)
@@ -219,7 +227,7 @@ class _Ahead(NamedTuple):
 
 def _land(problem: Any, at: Evaluation, d: FloatArray, dz: FloatArray, t: float) -> Evaluation:
     """Everything at ``w + t d`` with the intercepts at their best: half a pass."""
-    w, scores = working_set.polished(problem, at.w + t * d, at.scores + t * dz)
+    w, scores = working_set.polished(problem, problem.project(at.w + t * d), at.scores + t * dz)
     return working_set.evaluate_known(problem, w, scores)
 
 
@@ -271,6 +279,9 @@ class CoordinateState:
 class CoordinateDescent:
     """Proximal Newton with coordinate descent on working sets, for l1 and elastic-net penalties (E12).
 
+    Weights may be held in a box or be non-negative.  Only a correlation with the slopes that draws a weight from zero
+    to where it may go brings a feature into the working set.
+
     A round takes the gradient of all features, bounds the suboptimality by the duality gap, chooses the working
     set (the support and the features that violate optimality most, twice the support in all), and lowers the
     gap of the restricted problem tenfold by proximal Newton steps.  With few columns all of them are the
@@ -294,6 +305,7 @@ class CoordinateDescent:
 
     name = "coordinate"
     patience = 10
+    constraints = True
 
     def __init__(self, mode: str = "auto", first: int = 128) -> None:
         self.mode = mode
@@ -314,7 +326,12 @@ class CoordinateDescent:
                 f"solver: 'coordinate' knows the curvature of the softmax among losses of several scores, not of "
                 f"'{problem.loss.name}'. Use solver='fista'."
             )
-        return CoordinateState(problem, np.asarray(w, dtype=np.float64), size=self.first)
+        if problem.traits.constrained and not problem.constraint.separable:
+            raise IncompatibleError(
+                f"solver: 'coordinate' keeps to limits of single weights, not to {problem.constraint!r}. "
+                "Use solver='fista'."
+            )
+        return CoordinateState(problem, problem.project(np.asarray(w, dtype=np.float64)), size=self.first)
 
     def _newton(self, problem: Any, careful: int) -> Any:
         if problem.layout.n_outputs > 1:
@@ -328,7 +345,7 @@ class CoordinateDescent:
         at, bound = state.at, state.bound
         assert bound is not None
         problem = state.problem
-        few = problem.layout.n_features <= FEW_COLUMNS
+        few = working_set.whole(problem, FEW_COLUMNS)
         if few:
             if state.newton is None:
                 state.newton = self._newton(problem, CAREFUL)
@@ -378,7 +395,7 @@ class CoordinateDescent:
         state.bound = Bound("duality_gap", value, math.inf, "nothing", at.value, at.value - value)
         state.w, state.at, state.lower = at.w, at, -math.inf
         state.rounds, state.ratio, state.alive = 0, 0.0, None
-        if problem.layout.n_features > FEW_COLUMNS:
+        if not working_set.whole(problem, FEW_COLUMNS):
             self._screen(state, at)
 
     def _rough(self, problem: Any, w: FloatArray, stride: int) -> FloatArray:
@@ -419,7 +436,7 @@ class CoordinateDescent:
         m = problem.layout.n_features
         if state.rounds >= 6 and state.rounds % 4 == 2:
             self._screen(state, at)
-        violation = working_set.strengths(problem, at) - problem.traits.l1
+        violation = working_set.violations(problem, at)
         if state.features is not None and len(state.features) < m:
             within = float(violation[state.features].max(initial=0.0))
             violation[state.features] = -math.inf

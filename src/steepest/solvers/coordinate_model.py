@@ -2,9 +2,9 @@
 
     minimise over d:   g.d + d'Hd/2 + l1 |w + d|_1          (an intercept, the last entry, is free)
 
-Two ways.  From the matrix H: coordinate descent finds the signs, and a Newton step on the weights that are
-not zero, projected on their signs, ends what coordinate descent does slowly where columns are collinear.
-From columns: coordinate descent on ``t = X d``, which needs no matrix.
+where every weight of w + d may have limits.  Two ways.  From the matrix H: coordinate descent finds the signs, and a
+Newton step on the weights that are not zero, projected on their signs, ends what coordinate descent does slowly where
+columns are collinear.  From columns: coordinate descent on ``t = X d``, which needs no matrix.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from steepest.kernels import coordinate
+from steepest.kernels.limits import Limited, Unlimited
 from steepest.protocols import AnyArray, Evaluation, FloatArray
 
 EPOCHS = 3  # of coordinate descent between two Newton steps on the support
@@ -23,9 +24,24 @@ ALTERNATIONS = 40
 BLOCK = 5  # epochs of column descent between two extrapolations
 PIVOTS = 20  # Newton steps in a row that change signs
 RIDGE = 1e-10  # relative to the diagonal, in Newton steps
+_NO_LIMITS = Unlimited()
 
 
-def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: int, tol: float) -> FloatArray:
+def limits_of(problem: Any, flat: bool = True) -> Any:
+    """The limits of the weights as kernels take them, (d k,) as they lie or (d,) one for each feature."""
+    constraint, layout = problem.constraint, problem.layout
+    if constraint is None:
+        return Unlimited()
+    low, high = (
+        np.repeat(np.broadcast_to(np.float64(side), layout.n_features), layout.n_outputs if flat else 1)
+        for side in (constraint.low, constraint.high)
+    )
+    return Limited(low, high)
+
+
+def solve_matrix(
+    H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: int, tol: float, limits: Any = _NO_LIMITS
+) -> FloatArray:
     """The minimiser ``w + d`` of the model with the matrix H, whose last ``free`` parameters are intercepts.
 
     Ends when neither an epoch nor a Newton step lowers the model by more than ``tol`` of the whole decrease.
@@ -51,11 +67,11 @@ def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: i
     gained = math.inf
     for _ in range(ALTERNATIONS):
         # a slow epoch proves nothing where columns are collinear, unless it follows a whole Newton step
-        _, last, decrease = coordinate.gram_descent(H, l1, head, q, tol, EPOCHS, total)
+        _, last, decrease = coordinate.gram_descent(H, l1, limits, head, q, tol, EPOCHS, total)
         total += decrease
         if last + gained <= tol * total:
             break
-        gained, whole = newton_on_support(H, l1, head, q)
+        gained, whole = newton_on_support(H, l1, head, q, limits)
         total += gained
         gained = 0.0 if whole else gained
     if not free:
@@ -63,16 +79,19 @@ def solve_matrix(H: FloatArray, l1: float, w: FloatArray, g: FloatArray, free: i
     return np.concatenate([head, w[m:] - inverse @ (g[m:] + cross @ (head - w[:m]))])
 
 
-def newton_on_support(H: FloatArray, l1: float, w: FloatArray, q: FloatArray) -> tuple[float, bool]:
-    """Newton steps on the nonzero weights, in place, until one changes no sign.
+def newton_on_support(
+    H: FloatArray, l1: float, w: FloatArray, q: FloatArray, limits: Any = _NO_LIMITS
+) -> tuple[float, bool]:
+    """Newton steps on the nonzero weights that are at no limit, in place, until one changes no sign.
 
-    A step that changes signs is projected on them where that keeps a tenth of its worth, else it goes as far as
-    the first change; the weights that vanish stay out.  ``RIDGE`` times the diagonal is added: where columns
-    are collinear it keeps the step in bounds.  Returns the decrease and whether the last step was whole.
+    A step that changes signs or passes limits is projected on them where that keeps a tenth of its worth, else it goes
+    as far as the first change; the weights that vanish, or are at a limit, stay out.  ``RIDGE`` times the diagonal is
+    added: where columns are collinear it keeps the step in bounds.  Returns the decrease and whether the last step was
+    whole.
     """
     total = 0.0
     for _ in range(PIVOTS):
-        support = np.flatnonzero(w)
+        support = _at_large(w, limits)
         if len(support) == 0:
             break
         old = w[support]
@@ -87,16 +106,17 @@ def newton_on_support(H: FloatArray, l1: float, w: FloatArray, q: FloatArray) ->
         if failed or not np.isfinite(step).all():
             return total, True
         new = old + step
-        flips = new * signs < 0.0
+        end = _ends(old, step, limits, l1, support) if isinstance(limits, Limited) else 0.0
+        flips = (new - end) * (old - end) < 0.0
         crossed = bool(flips.any())
-        reach = np.where(flips, old / np.where(flips, -step, 1.0), math.inf) if crossed else step
+        reach = np.where(flips, (end - old) / np.where(flips, step, 1.0), math.inf) if crossed else step
         nearest = float(reach.min()) if crossed else 1.0
         least = 0.05 * abs(float(slope @ step))
         gained = 0.0
         for t in (1.0, min(1.0, 10.0 * nearest), nearest) if crossed else (1.0,):
             new = old + t * step
             if crossed:
-                new[reach <= t] = 0.0
+                new = np.where(reach <= t, end, new)
             d = new - old
             pull = d @ rows
             gained = -float(slope @ d + 0.5 * (pull[support] @ d))
@@ -122,6 +142,7 @@ def solve_columns(
     intercept: bool,
     tol: float,
     most: int = 500,
+    limits: Any = _NO_LIMITS,
 ) -> tuple[FloatArray, FloatArray, bool]:
     """The minimiser of the model with ``H = X' diag(h) X + l2 I`` from columns.
 
@@ -139,7 +160,7 @@ def solve_columns(
         diagonal = np.maximum(second - first * first / mass, 1e-12 * second) + l2
     old = np.ascontiguousarray(w[:m])
     head, t = old.copy(), np.zeros(len(h))
-    model = (columns, h, first, mass, diagonal, l1, l2, q, old)
+    model = (columns, h, first, mass, diagonal, l1, l2, limits, q, old)
     total, epochs, settled = 0.0, 0, False
     while epochs < most:
         w0, t0 = head.copy(), t.copy()
@@ -147,7 +168,7 @@ def solve_columns(
         total, epochs = total + decrease, epochs + used
         if settled:
             break
-        total += _extrapolate(h, first, mass, l1, l2, q, old, head, t, head - w0, t - t0)
+        total += _extrapolate(h, first, mass, l1, l2, limits, q, old, head, t, head - w0, t - t0)
     if not intercept:
         return head, t, settled
     shift = -(g[m] + float(first @ (head - w[:m]))) / mass if mass > 0.0 else 0.0
@@ -160,6 +181,7 @@ def _extrapolate(
     mass: float,
     l1: float,
     l2: float,
+    limits: Any,
     q: FloatArray,
     old: FloatArray,
     w: FloatArray,
@@ -168,6 +190,8 @@ def _extrapolate(
     dt: FloatArray,
 ) -> float:
     """Go on along the way ``d`` of the last epochs to the least of the model or the first change of sign: O(n + k).
+
+    A limit is an end as a change of sign is.
 
     What coordinate descent does slowly it does in nearly the same direction epoch after epoch: steps of constant
     length where columns are collinear, of a geometric series where they are nearly so.  In place; returns the
@@ -180,11 +204,11 @@ def _extrapolate(
         along = float(first @ d)
         slope -= float(first @ (w - old)) * along / mass
         bend -= along * along / mass
-    s, cleared = _stretch(w, d, slope, bend)
+    s, cleared, ends = _stretch(w, d, slope, bend, l1, limits)
     if s == 0.0:
         return 0.0
     w += s * d
-    w[cleared] = 0.0
+    np.copyto(w, ends, where=cleared)
     t += s * dt
     return -s * (slope + 0.5 * s * bend)
 
@@ -208,13 +232,14 @@ def solve_softmax(
     slopes, own = layout.split(at.gradient)
     old, g = np.ascontiguousarray(head.T), np.ascontiguousarray(slopes.T)
     own = own if len(own) else np.zeros(k)
+    limits = limits_of(problem, flat=False)
     mass = np.sum(H * (1.0 - Q), axis=1) if layout.intercept else np.zeros(k)
     w, b, T, S = old.copy(), np.zeros(k), np.zeros((k, n)), np.zeros(n)
     total, epochs, settled = 0.0, 0, False
     while epochs < most and not settled:
         w0, b0, T0 = w.copy(), b.copy(), T.copy()
         used, settled, decrease = coordinate.softmax_descent(
-            columns, H, Q, diagonal, l1, l2, g, own, mass, old, w, b, T, S, tol, BLOCK, total
+            columns, H, Q, diagonal, l1, l2, limits, g, own, mass, old, w, b, T, S, tol, BLOCK, total
         )
         total, epochs = total + decrease, epochs + used
         if settled:
@@ -224,10 +249,10 @@ def solve_softmax(
         slope = float(np.vdot(g, D) + own @ e + np.vdot(H * (T - S), dT) + l2 * np.vdot(w - old, D))
         slope += l1 * float(np.where(w != 0.0, np.sign(w) * D, np.abs(D)).sum())
         bend = float(np.vdot(H * dT, dT) - p @ (dS * dS) + l2 * np.vdot(D, D))
-        s, cleared = _stretch(w, D, slope, bend)
+        s, cleared, ends = _stretch(w, D, slope, bend, l1, limits)
         if s > 0.0:
             w += s * D
-            w[cleared] = 0.0
+            np.copyto(w, ends, where=cleared)
             b += s * e
             T += s * dT
             S += s * dS
@@ -237,12 +262,35 @@ def solve_softmax(
     return (np.concatenate([flat, tail + b]) if layout.intercept else flat), Z
 
 
-def _stretch(w: FloatArray, d: FloatArray, slope: float, bend: float) -> tuple[float, AnyArray]:
-    """How far to go on along d, 0 for not at all, and which weights vanish there."""
-    crossing = w * d < 0.0
-    reach = np.where(crossing, -w / np.where(crossing, d, 1.0), math.inf)
+def _stretch(
+    w: FloatArray, d: FloatArray, slope: float, bend: float, l1: float, limits: Any
+) -> tuple[float, AnyArray, AnyArray]:
+    """How far to go on along d, 0 for not at all; which weights come to an end there, and to which."""
+    ends: AnyArray = np.zeros(1)
+    if isinstance(limits, Limited):
+        ends = _ends(w, d, limits, l1)
+        crossing = (d != 0.0) & np.isfinite(ends)
+    else:
+        crossing = w * d < 0.0
+    reach = np.where(crossing, (ends - w) / np.where(crossing, d, 1.0), math.inf)
     s = min(float(reach.min(initial=math.inf)), -slope / bend if bend > 0.0 else math.inf)
-    return (s if slope < 0.0 and math.isfinite(s) else 0.0), reach <= s
+    return (s if slope < 0.0 and math.isfinite(s) else 0.0), reach <= s, ends
+
+
+def _ends(w: FloatArray, d: FloatArray, limits: Any, l1: float, some: Any = ...) -> FloatArray:
+    """Where each weight (or each of some) on its way along d meets a limit or, with an l1 term, zero."""
+    low, high = limits.low[some], limits.high[some]
+    if l1 > 0.0:
+        low, high = np.where(w > 0.0, np.maximum(low, 0.0), low), np.where(w < 0.0, np.minimum(high, 0.0), high)
+    ends: FloatArray = np.where(d < 0.0, low, high)
+    return ends
+
+
+def _at_large(w: FloatArray, limits: Any) -> AnyArray:
+    """The weights that are not zero and at no limit."""
+    if isinstance(limits, Limited):
+        return np.flatnonzero((w != 0.0) & (limits.low < w) & (w < limits.high))
+    return np.flatnonzero(w)
 
 
 def transposed_columns(source: Any) -> Any:

@@ -23,6 +23,7 @@ from steepest.certify.bounds import FLOOR, relative_to
 from steepest.certify.certificate import certify
 from steepest.certify.gap import penalty_gap
 from steepest.kernels import coordinate
+from steepest.kernels.limits import Unlimited
 from steepest.problems.linear import LinearProblem
 from steepest.protocols import AnyArray, Evaluation, FloatArray
 from steepest.record.history import History
@@ -110,7 +111,7 @@ def sparse_path(
         for round_ in range(ROUNDS):
             if _gap(w, q - l2 * w, c, square, l1, l2, floor) <= AIM * tol:
                 break
-            used += coordinate.gram_descent(H, l1, w, q, 1e-14, 3 if round_ else 2, 0.0)[0]
+            used += coordinate.gram_descent(H, l1, Unlimited(), w, q, 1e-14, 3 if round_ else 2, 0.0)[0]
             if round_ and round_ % 2 == 0:
                 newton_on_support(H, l1, w, q)
         g = q - l2 * w

@@ -1,4 +1,4 @@
-"""Proximal gradient and FISTA in a diagonal metric, for every smooth loss with an l1, l2 or mixed penalty."""
+"""Proximal gradient and FISTA in a diagonal metric, for every smooth loss, penalty and constraint."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from steepest.penalties.constrained import constrained_prox
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
 from steepest.solvers.searches import tolerance
 from steepest.solvers.working_set import certified_gap, evaluate_known, null_floor, polished
@@ -77,9 +78,10 @@ def column_metric(problem: Any, at: Evaluation) -> FloatArray:
 class ProximalGradient:
     """``w+ = prox(w - t M^-1 grad f(w))`` in a diagonal metric M, with t by backtracking (E12).
 
-    f is the loss with the l2 part; prox is the soft threshold at ``t l1 / M_jj``, intercepts excepted.  A step is
-    accepted when ``f(w+) <= f(w) + grad f(w).(w+ - w) + |w+ - w|_M^2 / (2 t)``; after ten accepted steps a longer
-    one is tried.  Intercepts stay at their best for the weights, so that columns count as centred.
+    f is the loss with the l2 part; prox is the soft threshold at ``t l1 / M_jj``, intercepts excepted, and the exact
+    minimum on the set where weights are held in one (`steepest.penalties.constrained`).  A step is accepted when
+    ``f(w+) <= f(w) + grad f(w).(w+ - w) + |w+ - w|_M^2 / (2 t)``; after ten accepted steps a longer one is tried.
+    Intercepts stay at their best for the weights, so that columns count as centred.
 
     Cost: a pass an iteration, ten iterations a round, half a pass for a step that is not accepted.  Guarantee: the
     objective never increases; ``P - P* = O(1/k)``, linear under strong convexity.  Extra memory: a few vectors of
@@ -88,6 +90,7 @@ class ProximalGradient:
 
     name = "proximal_gradient"
     patience = 10
+    constraints = True
     accelerated = False
 
     def missing(self, traits: Traits) -> str | None:
@@ -96,7 +99,7 @@ class ProximalGradient:
 
     def start(self, problem: Any, w: FloatArray) -> ProximalState:
         """Nothing is computed yet."""
-        return ProximalState(problem, np.asarray(w, dtype=np.float64))
+        return ProximalState(problem, problem.project(np.asarray(w, dtype=np.float64)))
 
     def advance(self, state: ProximalState) -> Round:
         """A round of iterations and the evaluation of where they end; the first evaluates the start."""
@@ -177,7 +180,10 @@ class ProximalGradient:
     def _prox(problem: Any, y: Evaluation, t: float, metric: FloatArray) -> FloatArray:
         m, l1 = problem.layout.n_weights, problem.traits.l1
         w = y.w - t * y.gradient / metric
-        if l1 > 0.0:
+        if problem.traits.constrained:
+            head, q = problem.layout.split(w)[0], problem.layout.split(metric)[0] / t
+            w[:m] = constrained_prox(problem.constraint, head, q, l1).ravel()
+        elif l1 > 0.0:
             head = w[:m]
             w[:m] = np.sign(head) * np.maximum(np.abs(head) - t * l1 / metric[:m], 0.0)
         return w
@@ -214,3 +220,16 @@ class FISTA(ProximalGradient):
         if eliminated(state.problem):
             y, scores = polished(state.problem, y, scores)
         return evaluate_known(state.problem, y, scores), True
+
+
+class ProjectedGradient(ProximalGradient):
+    """`ProximalGradient` for weights held in a set: ``w+ = P(w - t M^-1 grad f(w))``, P the nearest point in M.
+
+    With an l1 penalty the step is the proximal one on the set.  Source: Levitin & Polyak (1966), USSR Comput. Math.
+    """
+
+    name = "projected_gradient"
+
+    def missing(self, traits: Traits) -> str | None:
+        """A smooth loss, and a set to project onto."""
+        return super().missing(traits) if traits.constrained else "a constraint to project onto"

@@ -9,10 +9,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from steepest.certify.bounds import FLOOR, relative_to
-from steepest.certify.gap import duality_gap, penalty_gap
+from steepest.certify.gap import always_finite, apart, duality_gap, has_dual, penalty_gap
+from steepest.certify.held import held_scales, limits
+from steepest.certify.second_order import subgradient
 from steepest.data.dense import DenseSource
 from steepest.data.sparse import SparseSource
 from steepest.kernels import coordinate
+from steepest.penalties.constraints import Box
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray
@@ -33,6 +36,11 @@ def cheap_gap(problem: Any, at: Evaluation) -> float:
     A proof where there is no intercept, an estimate with one that is not at its best.
     """
     l1, l2, m = problem.traits.l1, problem.traits.l2, problem.layout.n_weights
+    if problem.traits.constrained:
+        c = correlations(problem, at)
+        s = 1.0 if always_finite(problem) else held_scales(problem, c)[-1]
+        slack = float(problem.loss.lower) * float(problem.p.sum())
+        return (1.0 - s) * (at.loss - slack) + apart(problem, at.w[:m], s * c)
     if l2 > 0.0:
         return penalty_gap(at.w[:m], correlations(problem, at), l1, l2)
     most = float(np.abs(at.gradient[:m]).max(initial=0.0))
@@ -60,7 +68,7 @@ def gap(problem: Any, at: Evaluation, floor: float) -> Bound:
 def certified_gap(problem: Any, at: Evaluation, floor: float) -> Bound | None:
     """`gap` where the problem has a dual, else None: the loop then takes its own cheap bound."""
     traits = problem.traits
-    if not (traits.convex and traits.has_conjugate and (traits.l1 > 0.0 or traits.l2 > 0.0)):
+    if not (traits.convex and traits.has_conjugate and has_dual(problem)):
         return None
     return gap(problem, at, floor)
 
@@ -128,10 +136,32 @@ def screened(problem: Any, at: Evaluation, norms: FloatArray) -> AnyArray:
     return np.asarray(reach < l1 * (1.0 - 1e-9))
 
 
-def strengths(problem: Any, at: Evaluation) -> FloatArray:
-    """``max_c |x_j' p u_c|`` for every feature j."""
-    size = np.abs(correlations(problem, at))
+def whole(problem: Any, few: int) -> bool:
+    """Whether all features are the working set: there are few, or zero is not allowed to every weight."""
+    if problem.layout.n_features <= few:
+        return True
+    constraint = problem.constraint
+    return constraint is not None and bool(np.any(constraint.low > 0.0) or np.any(constraint.high < 0.0))
+
+
+def violations(problem: Any, at: Evaluation) -> FloatArray:
+    """By how much every feature outside misses optimality; at most that for those inside."""
+    if not problem.traits.constrained:
+        return strengths(problem, at) - float(problem.traits.l1)
+    size = np.abs(
+        subgradient(problem, at)[: problem.layout.n_weights]
+    )  # a weight pressed against a limit misses nothing
     k = problem.layout.n_outputs
+    return size if k == 1 else size.reshape(-1, k).max(axis=1)
+
+
+def strengths(problem: Any, at: Evaluation) -> FloatArray:
+    """``max_c |x_j' p u_c|`` for every feature j; 0 for a sign that would draw a weight of zero past a limit."""
+    c, k = correlations(problem, at), problem.layout.n_outputs
+    size = np.abs(c)
+    if problem.traits.constrained:
+        low, high = limits(problem)
+        size = np.maximum(np.where(high > 0.0, -c, 0.0), np.where(low < 0.0, c, 0.0))
     return size if k == 1 else size.reshape(-1, k).max(axis=1)
 
 
@@ -177,7 +207,8 @@ class Restriction:
         self.share = chosen.nnz / max(1, source.nnz)
         k, intercept = problem.layout.n_outputs, problem.layout.intercept
         args = (chosen, problem.y, problem.p, problem.loss, problem.penalty, intercept)
-        self.inner = LinearProblem(*args) if k == 1 else MulticlassProblem(*args, n_outputs=k)
+        held = restricted(problem.constraint, features)
+        self.inner = LinearProblem(*args, held) if k == 1 else MulticlassProblem(*args, n_outputs=k, constraint=held)
 
     def shrink(self, at: Evaluation) -> Evaluation:
         """The point, seen in the chosen features only: no product."""
@@ -205,6 +236,13 @@ class Restriction:
         gradient = np.append(g.ravel(), total) if problem.layout.intercept else g.ravel()
         problem.add_ridge(gradient, w)
         return Evaluation(w, inner.value, inner.loss, gradient, inner.scores, inner.slopes)
+
+
+def restricted(constraint: Any, features: AnyArray) -> Any:
+    """The limits of some of the weights."""
+    if isinstance(constraint, Box) and np.ndim(constraint.low):
+        return Box(constraint.low[features], constraint.high[features])
+    return constraint
 
 
 def select_columns(source: Any, features: AnyArray) -> Any:
