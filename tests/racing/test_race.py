@@ -15,12 +15,12 @@ from sklearn.datasets import load_iris, make_regression
 import steepest
 from steepest import functions
 from steepest.exceptions import DataError, IncompatibleError, InvalidParameterError
-from steepest.optimize import METHODS
 from steepest.protocols import Status
 from steepest.racing.live import Live
 from steepest.racing.race import _entrants, _run
 from steepest.racing.tracks import DataTrack, guess_loss
 from steepest.solvers.auto import SOLVERS
+from steepest.solvers.choice_function import EVERY_METHOD
 
 IRIS = load_iris(return_X_y=True)
 BATCH = ["auto", "lbfgs", "newton-cg"]
@@ -187,8 +187,8 @@ def test_no_minimiser_is_said():
 def test_rosenbrock():
     f = functions.get("rosenbrock")
     found = steepest.race(f, f.start, grad=f.grad, max_iter=300, repeat=1, verbose=0)
-    assert {*(run.name for run in found.runs), *found.skipped} == {*METHODS}
-    assert "residuals" in found.skipped["levenberg-marquardt"]
+    assert {*(run.name for run in found.runs), *found.skipped} == {*EVERY_METHOD}
+    assert found.skipped["levenberg-marquardt"] == "needs the residuals of a sum of squares"
     assert found.lower == 0.0
     assert found.bound == "the known least value"
     for run in found.runs:
@@ -199,7 +199,24 @@ def test_rosenbrock():
     slow = next(run for run in found.runs if run.name == "gradient_descent")
     assert not slow.success
     assert "minimum" in str(found)
-    assert "'gradient_descent' was" in found.advice
+    assert f"{sum(not run.success for run in found.runs)} others ended elsewhere, the nearest, '" in found.advice
+
+
+def test_under_a_constraint():
+    f = functions.get("rosenbrock")
+    box = steepest.penalties.Box(-2.0, 0.5)
+    given = {"constraint": box, "solvers": ["auto", "projected_gradient", "bfgs"], "max_iter": 500, "repeat": 1}
+    found = steepest.race(f, f.start, grad=f.grad, verbose=0, **given)
+    assert not np.isfinite(found.known)  # the least value is outside
+    assert list(found.skipped) == ["bfgs"]
+    assert found.skipped["bfgs"] == "does not keep to bounds or a constraint"
+    np.testing.assert_allclose(found.best.result.x, [0.5, 0.25], atol=1e-5)
+    X, y = IRIS
+    held = steepest.race(X, y, alpha=1e-2, loss="softmax", constraint="nonnegative",
+                         solvers=["auto", "newton-cg"], repeat=1, verbose=0)  # fmt: skip
+    assert held.runs[0].result.coef_.min() >= 0.0
+    assert "without a constraint" in held.skipped["newton-cg"]
+    assert held.lower <= held.upper
 
 
 def test_without_a_proven_bound_the_least_value_seen_is_the_measure():

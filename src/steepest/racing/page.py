@@ -23,8 +23,8 @@ _STYLE = (
     ".race-curves { display: grid; gap: 14px;\n"
     "  grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); }\n"
     ".race-curves .card { margin: 0; } .race-curves + p { margin-top: 10px; }\n"
-    "table.lacking th { font-weight: 500; color: var(--soft); white-space: nowrap; padding-right: 20px; }\n"
-    "table.lacking td { width: 100%; }\n"
+    "table.lacking th { font-weight: 500; color: var(--soft); padding-right: 20px; overflow-wrap: normal; }\n"
+    "table.lacking td { width: 60%; }\n"
 )
 
 
@@ -100,7 +100,7 @@ def _table(race: Race, best: Run) -> str:
 
 
 def _listing(race: Race) -> str:
-    rows = [f"<tr><th>{escape(name)}</th><td>{escape(why)}</td></tr>" for name, why in race.skipped.items()]
+    rows = [f"<tr><th>{escape(name)}</th><td>{escape(why)}</td></tr>" for name, why in race.reasons]
     return f'<table class="lacking">{"".join(rows)}</table>'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -210,8 +211,8 @@ def _reason(entrant: Entrant, error: IncompatibleError) -> str:
     text = str(error)
     for start in (f"solver='{entrant.solver}' ", f"solver: '{entrant.solver}' ", f"method: '{entrant.solver}' "):
         text = text.removeprefix(start)
-    kept = [part for part in text.replace("; the loss", ". The loss").split(". ") if not part.startswith("Use ")]
-    return kept[0].rstrip(".")
+    text = re.split(r"\. (?:Use|Give) |; the loss|; \[", text)[0]  # what would do, and what else there is
+    return text.rstrip(".")
 
 
 def _entrants(track: Track, solvers: Any) -> list[Entrant]:

@@ -172,6 +172,12 @@ class Race:
         """The gap as a share of ``scale``."""
         return self.gap(run) / self.scale
 
+    @property
+    def reasons(self) -> list[tuple[str, str]]:
+        """Solvers that did not run, with commas between those of one reason, and the reason."""
+        every = dict.fromkeys(self.skipped.values())
+        return [(", ".join(name for name, why in self.skipped.items() if why == one), one) for one in every]
+
     def ended(self, run: Run) -> str:
         """How a run ended, in a word or two: its status, but of a function "minimum" where one was found."""
         found = self.kind == "function" and run.success
@@ -253,7 +259,7 @@ class Race:
             left = "  ".join(cell.ljust(width) for cell, width in zip(line[:2], widths, strict=False))
             right = "  ".join(cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True))
             text.append(f"{left}  {right}")
-        text += [f"{name}: not run: {why}" for name, why in self.skipped.items()]
+        text += [f"{names}: not run: {why}" for names, why in self.reasons]
         text.append(f"gap: relative, above {self.bound} ({number(self.reference)})")
         if self.interrupted:
             text.append("interrupted: the runs above are those that had begun")

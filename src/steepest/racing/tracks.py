@@ -22,13 +22,14 @@ from steepest.estimators import LinearClassifier, LinearRegressor
 from steepest.exceptions import DataError, IncompatibleError, SteepestError
 from steepest.jit import compile_clock
 from steepest.losses.registry import VECTOR_LOSSES, get_loss
-from steepest.optimize import METHODS, minimize
+from steepest.optimize import minimize
 from steepest.problems.least_squares import LeastSquares
 from steepest.protocols import AnyArray, Certificate, FloatArray
 from steepest.racing.result import Run
 from steepest.record.history import History
 from steepest.record.observers import RoundCallback, observe
 from steepest.solvers.auto import SOLVERS
+from steepest.solvers.choice_function import EVERY_METHOD
 
 CLASSES_MOST = 50  # different whole numbers up to which targets are taken for labels
 WARM_ROUNDS = 2
@@ -236,12 +237,13 @@ class FunctionTrack:
         formula = getattr(self.fun, "formula", "")
         self.objective = f"{name}: {formula}" if formula else str(name)
         least = getattr(self.fun, "least", None)
-        if isinstance(least, int | float) and np.isfinite(least):
+        free = self.parameters.get("constraint") is None
+        if free and isinstance(least, int | float) and np.isfinite(least):
             self.known = float(least)
 
     def names(self) -> list[str]:
         """Every method."""
-        return list(METHODS)
+        return list(EVERY_METHOD)
 
     def warm(self, entrant: Entrant) -> float:
         """Loads the method on a function of its own: calls of the user's may be dear."""

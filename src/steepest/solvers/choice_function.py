@@ -50,6 +50,8 @@ _OWN: dict[str, Callable[..., Any]] = {
     "subgradient": SubgradientDescent,
 }
 
+EVERY_METHOD = (*METHODS, *_OWN, *RULE_METHODS)
+
 
 def function_solver(method: Any, problem: FunctionProblem, options: dict[str, Any]) -> Any:
     """The solver for ``method``.
@@ -83,7 +85,7 @@ def _made(method: Any, problem: FunctionProblem, options: dict[str, Any]) -> Any
         return _checked("rule", RuleDescent, options, method)
     if method == "auto":
         method = _chosen(problem)
-    known = [*METHODS, *_OWN, *RULE_METHODS]
+    known = list(EVERY_METHOD)
     if not isinstance(method, str) or method not in known:
         near = difflib.get_close_matches(str(method), known, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -99,9 +101,9 @@ def _made(method: Any, problem: FunctionProblem, options: dict[str, Any]) -> Any
                 "method: 'levenberg-marquardt' needs the residuals of a sum of squares. Give fun as "
                 "steepest.LeastSquares(residuals, jacobian), or use method='newton'."
             )
-        return TrustRegion(method, GaussNewtonModel(), **options)
+        return _checked(method, TrustRegion, options, method, GaussNewtonModel())
     if method == "newton":
-        return TrustRegion(method, NewtonModel(), **options)
+        return _checked(method, TrustRegion, options, method, NewtonModel())
     if options.get("line_search") == "1/L":
         raise IncompatibleError(
             "options: line_search='1/L' needs a Lipschitz constant, which a function does not tell. "
