@@ -159,6 +159,9 @@ def test_kinks():
     assert not found.success
     assert found.certificate.evidence["verdict"] == "not examined"
     assert "at kinks derivatives do not tell" in found.message
+    stuck = steepest.minimize(f, f.start, grad=f.grad, method="bfgs")
+    assert not stuck.success
+    assert "try 'subgradient'" in stuck.notes[-1]
     held = steepest.minimize(
         f,
         f.start,
@@ -230,6 +233,7 @@ def test_methods_that_keep_to_nothing_are_refused():
         ({"constraint": "simplx"}, "constraint: expected one of .* Try 'simplex'"),
         ({"method": "adm"}, "method: expected one of .* Did you mean 'adam'"),
         ({"method": "projected_lbfgs", "options": {"memry": 3}}, "options: method='projected_lbfgs' takes"),
+        ({"method": "newton", "options": {"memory": 3}}, r"options: method='newton' takes \['factor'\], got 'memory'"),
         ({"options": [1]}, "options: expected a dict"),
     ],
 )

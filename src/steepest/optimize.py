@@ -21,7 +21,7 @@ from steepest.record.history import History
 from steepest.record.observers import RoundCallback, watching
 from steepest.solvers.choice_function import METHODS as METHODS
 from steepest.solvers.choice_function import function_solver, moves_alone
-from steepest.solvers.loop import Limits, run
+from steepest.solvers.loop import Limits, Outcome, run
 from steepest.solvers.settling import Settling
 
 PATH_LARGEST = 1000  # variables up to which the path is kept
@@ -214,8 +214,17 @@ def minimize(
         history=outcome.history,
         path=np.array(points) if points else None,
         method=solver.name,
-        notes=(["x0 is outside the constraint: its projection is the start"] if problem.moved else []) + outcome.notes,
+        notes=_notes(problem, outcome, moves_alone(inner)),
     )
+
+
+def _notes(problem: FunctionProblem, outcome: Outcome, alone: bool) -> list[str]:
+    notes = ["x0 is outside the constraint: its projection is the start"] if problem.moved else []
+    notes += outcome.notes
+    certificate = outcome.certificate
+    if certificate.status is Status.STALLED and certificate.evidence["verdict"] == "not stationary" and not alone:
+        notes.append("no way down was found from a point that is not stationary: if kinks are why, try 'subgradient'")
+    return notes
 
 
 def _check_limits(tol: float, max_iter: int | None, max_time: float | None) -> None:

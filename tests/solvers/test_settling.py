@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from steepest.functions import get
+from steepest.penalties.constraints import Box
 from steepest.problems.function import FunctionProblem
 from steepest.protocols import Round
 from steepest.solvers.settling import LEAVES, SETTLED, Settling, leave
@@ -43,6 +44,23 @@ def test_newton_goes_on_where_a_solver_gave_up():
     assert not done[0].exhausted
     assert done[-1].note == SETTLED
     np.testing.assert_allclose(done[-1].at.w, f.minima[0], atol=1e-7)
+
+
+def test_under_bounds_it_is_the_projected_method_that_goes_on():
+    f = get("beale")
+    problem = FunctionProblem(f, f.start, f.grad, f.hess, constraint=Box(-1.0, 2.0))
+    done = rounds(Settling(Stubborn(), 1e-14), problem, f.start)
+    assert done[0].note == "stubborn: Newton's method goes on"
+    assert done[-1].note == SETTLED
+    assert done[-1].at.w[0] == 2.0
+    assert all(problem.constraint.contains(one.at.w, 0.0) for one in done)
+
+
+def test_what_moves_by_itself_is_not_steered():
+    f = get("double_well")
+    done = rounds(Settling(Stubborn(), 1e-14, steer=False), FunctionProblem(f, f.start, f.grad), f.saddles[0])
+    assert len(done) == 1
+    assert done[0].note == "stubborn"
 
 
 def test_a_minimum_is_settled_in_the_first_round():
