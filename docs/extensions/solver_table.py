@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from docutils import nodes
 from docutils.statemachine import StringList
+from scipy.sparse import csr_array
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -33,11 +34,14 @@ class Uncurved(NamedTuple):
         return math.tanh(z - y)
 
 
-def problem(loss: str, penalty: str, n: int = 40, d: int = 5, classes: int = 3, intercept: bool = True) -> Any:
+def problem(
+    loss: str, penalty: str, n: int = 40, d: int = 5, classes: int = 3, intercept: bool = True, sparse: bool = False
+) -> Any:
     """A problem of that kind and shape; ``penalty`` may name a set for the weights after a comma."""
     penalty, _, held = penalty.partition(", ")
     constraint = get_constraint(held or None)
-    X = np.random.default_rng(0).standard_normal((n, d))
+    X: Any = np.random.default_rng(0).standard_normal((n, d))
+    X = csr_array(X) if sparse else X
     value, p = get_loss(loss), np.full(n, 1.0 / n)
     strength = get_penalty(penalty, 0.01)
     if loss == "softmax":
@@ -64,10 +68,10 @@ KINDS = (
 
 
 def chosen(name: str, loss: str, penalty: str) -> tuple[Any, str]:
-    """The solver for a problem of that kind, and on what terms: "yes", "no intercept", or None and a dash."""
-    for intercept, words in ((True, "yes"), (False, "no intercept")):
+    """The solver for a problem of that kind, and on what terms: "yes", "no intercept" ..., or None and a dash."""
+    for intercept, sparse, words in ((True, False, "yes"), (False, False, "no intercept"), (True, True, "sparse")):
         try:
-            return choose(problem(loss, penalty, intercept=intercept), name).solver, words
+            return choose(problem(loss, penalty, intercept=intercept, sparse=sparse), name).solver, words
         except IncompatibleError:
             continue
     return None, "–"
