@@ -273,7 +273,8 @@ def _certified(
 ) -> tuple[FloatArray, Certificate, float]:
     began = time.perf_counter()
     reached = watch.best.w if watch.best is not None else None
-    if (last or reached is None) and watch.last is not None and np.all(np.isfinite(watch.last)):
+    usable = status is not Status.DIVERGED and watch.last is not None and np.all(np.isfinite(watch.last))
+    if usable and (last or reached is None):
         reached = watch.last
     at = reached if reached is not None else fallback
     assert at is not None

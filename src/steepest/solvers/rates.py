@@ -30,6 +30,7 @@ POWER = 0.75
 FACTOR = 3.0  # between rates that are tried
 TRIALS = 9
 ROWS = 4096  # of a sample
+UNEVEN = 100.0  # ratio of the scales of columns that is worth a note
 ENTRIES = 4e6  # of a sample, numbers of X
 
 
@@ -72,6 +73,22 @@ def auto(problem: Any, rule: Any, size: int, *, averaging: bool = True, seed: in
         return Constant(eta0), f"learning_rate='auto': {eta0:.3g}, from {whence}"
     decay = max(eta0 * strength, noise / epoch)
     return fading(eta0, decay), f"learning_rate='auto': {eta0:.3g} (1 + {decay:.3g} t)^-{POWER}, from {whence}"
+
+
+def uneven(problem: Any) -> str:
+    """A note where columns of dense rows differ much in scale; empty elsewhere: half a pass.
+
+    Plain steps have one rate for all columns, and the steps of adaptive rules are of one length for all.
+    """
+    if problem.source.kind != "dense":
+        return ""  # the mean squares of rare columns are small, and that is no fault
+    second = problem.source.moments(problem.p)[1]
+    problem.passes += 0.5
+    live = second[second > 0.0]
+    ratio = math.sqrt(float(live.max() / live.min())) if len(live) else 1.0
+    if ratio < UNEVEN:
+        return ""
+    return f"columns of X differ {ratio:.0e}-fold in scale: stochastic steps are slow. Standardise X, or use 'lbfgs'"
 
 
 # ------------------------------------------------------------------------------------------------ curvature
@@ -120,14 +137,17 @@ def sample(problem: Any, seed: int) -> Any:
 def shortened(problem: Any, seed: int) -> Any:
     """The problem on a sample of its rows, whose passes count as their share."""
     rows, n = sample(problem, seed), problem.source.shape[0]
-    if len(rows) == n:
-        return problem
     source = problem.source
-    X = source.X[rows] if source.kind == "dense" else source.matrix[rows]
+    if len(rows) == n and source.kind != "stream":
+        return problem
+    if source.kind == "stream":
+        X = source.take(rows)
+    else:
+        X = source.X[rows] if source.kind == "dense" else source.matrix[rows]
     p = problem.p[rows]
     total = float(p.sum())
     extra = () if problem.layout.n_outputs == 1 else (problem.layout.n_outputs,)
-    part = type(problem)(
+    part = getattr(problem, "in_memory", type(problem))(
         as_source(X, pool=source.pool),
         np.ascontiguousarray(problem.y[rows]),
         p / total if total > 0.0 else np.full(len(rows), 1.0 / len(rows)),
@@ -171,12 +191,16 @@ def _value(part: Any, rule: Any, size: int, order: Any, rate: float, averaging: 
     steps = Steps(part, rule, size)
     w = part.start()
     memory = Memory(w, steps.state(w, rate), 0, 0, Constant(rate))
-    half = len(order) // (2 * size) * size
-    total = np.zeros(part.size) if averaging else None
-    if half:
-        steps.run(memory, order[:half], np.empty(0), None)
-    before = memory.t
-    steps.run(memory, order[half:], np.empty(0), total)
-    point = memory.w if total is None else total / (memory.t - before)
+    mean, weight = np.zeros(part.size), 0
+    length = -(-len(order) // (8 * size)) * size
+    for start in range(0, len(order), length):
+        later = averaging and 2 * start >= len(order)
+        total = np.zeros(part.size) if later and not steps.lazy else None
+        before = memory.t
+        steps.run(memory, order[start : start + length], np.empty(0), total)
+        if later:
+            mean += (memory.t - before) * memory.w if total is None else total
+            weight += memory.t - before
+    point = mean / weight if weight else memory.w
     value = float(part.evaluate(point).value) if np.all(np.isfinite(point)) else math.inf
     return value if math.isfinite(value) else math.inf

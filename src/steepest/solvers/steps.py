@@ -85,7 +85,11 @@ class Steps:
         self.l2: float = 0.0 if self.growing else problem.traits.l2
         if rule.name == "adamw" and rule.decay == problem.traits.l2:  # the rule holds the squared penalty
             self.l2 = 0.0
+        penalised = self.growing or self.l1 > 0.0 or self.l2 > 0.0
         nnz = max(float(problem.source.nnz), 1.0)
+        # weights as last touched have not paid for the steps since: only those between two calls can be averaged
+        self.lazy = penalised and problem.source.kind == "csr" and not self.plain and self.constraint is None
+        self.calls = int(np.clip(nnz / (8.0 * layout.n_features), 4, 64)) if self.lazy else 1  # of an epoch
         self.longest = max(int(LONGEST * n / (nnz * layout.n_outputs)), size)
 
     def state(self, w: FloatArray, rate: float) -> FloatArray:
@@ -136,7 +140,8 @@ class Steps:
 
     def _projected(self, data: tuple[Any, ...], w: FloatArray, state: FloatArray, t: float, mean: FloatArray) -> None:
         """Steps that end in the set of the constraint."""
-        held, layout = self.constraint, self.problem.layout
+        layout = self.problem.layout
+        held: Any = self.constraint
         kind = SEPARABLE if held.separable else KINDS[held.name]
         size = float(getattr(held, "radius", getattr(held, "total", 0.0)))
         one = layout.n_outputs == 1

@@ -13,7 +13,7 @@ from steepest.data.orders import ORDERS, ClassAlternating, LargeErrorFirst, Visi
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.protocols import FloatArray, Round, Traits
 from steepest.rules import RULES, get_rule
-from steepest.solvers.rates import auto
+from steepest.solvers.rates import auto, uneven
 from steepest.solvers.schedules import Constant, ReduceOnPlateau, WarmUp, get_schedule
 from steepest.solvers.steps import Memory, Steps
 
@@ -75,7 +75,8 @@ class StochasticGradient:
         Rows of a step; "all" and None take all of them.
     average : "auto", bool or int
         Whether the result is the mean of the iterates; a number begins it at that step.  "auto": a mean that weighs
-        step t by t^3, with ``learning_rate="auto"``, and none otherwise.
+        step t by t^3, with ``learning_rate="auto"``, and none otherwise.  On sparse rows with a penalty, rules other
+        than the plain one are averaged over pieces of an epoch, at whose ends all weights are up to date.
     seed : int
     bias_rate : float
         What multiplies the rate of intercepts; for the plain rule, without a constraint.
@@ -172,7 +173,7 @@ class StochasticGradient:
         averages = self._averages(problem, size)
         if self.automatic:
             schedule, said = auto(problem, rule, size, averaging=averages, seed=self.seed)
-            self.notes.append(said)
+            self.notes += [note for note in (said, uneven(problem)) if note]
         else:
             alpha = problem.traits.l1 + problem.traits.l2
             schedule = get_schedule(self.learning_rate, eta0=self.eta0, alpha=alpha, **self.schedule_options)
@@ -187,16 +188,10 @@ class StochasticGradient:
         return StochasticState(problem, steps, Memory(start, state, 0, 0, schedule, mean), self._ordered(problem))
 
     def _averages(self, problem: Any, size: int) -> bool:
-        """Whether the result is a mean.
-
-        "auto" takes none where it would not help: a whole batch has no noise, and on sparse rows the mean of a rule
-        other than the plain one is that of weights as last touched, before the penalty of the steps since.
-        """
+        """Whether the result is a mean; "auto" takes none of whole batches, which have no noise."""
         if self.average != "auto":
             return self.average is not False
-        exact = self.rule.name == "sgd" or problem.source.kind == "dense"
-        lazy = not exact and (problem.traits.l1 > 0.0 or problem.traits.l2 > 0.0)
-        return self.automatic and not lazy and size < problem.source.shape[0]
+        return self.automatic and size < problem.source.shape[0]
 
     def _absorbing(self, problem: Any) -> Any:
         """The rule, holding the penalty of the problem where it is one that does."""
@@ -283,23 +278,25 @@ class StochasticGradient:
         memory, steps, visit = state.memory, state.steps, state.visit
         assert visit is not None
         m, size = len(visit.rows), steps.size
-        many = PIECES if steps.growing else max(1, PIECES >> memory.epoch) if memory.mean is not None else 1
+        many = PIECES if steps.growing else 1
+        if memory.mean is not None:
+            many = max(many, steps.calls, PIECES >> memory.epoch if self.average == "auto" else 1)
         length = max(1, min(steps.longest, -(-m // many)) // size) * size
         averaging = memory.mean is not None
         if averaging and not isinstance(self.average, bool | str) and memory.t < self.average - 1:
             length = min(length, (self.average - 1 - memory.t) * size)
             averaging = False
         stop = min(m, state.place + length)
-        total = np.zeros(state.problem.size) if averaging else None
+        total = np.zeros(state.problem.size) if averaging and not steps.lazy else None
         factors = visit.factors[state.place : stop] if len(visit.factors) else np.empty(0)
         before = memory.t
         state.rate = steps.run(memory, visit.rows[state.place : stop], np.array(factors), total)
         state.place = stop
-        if total is not None and memory.mean is not None:
+        if averaging and memory.mean is not None:
             count = memory.t - before
             share = count * (memory.t**POWER if self.average == "auto" else 1.0)
             memory.weight += share
-            memory.mean += (total / count - memory.mean) * (share / memory.weight)
+            memory.mean += ((memory.w if total is None else total / count) - memory.mean) * (share / memory.weight)
 
     # ------------------------------------------------------------------------------------------- divergence
 
