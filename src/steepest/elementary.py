@@ -10,39 +10,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.jit import inner
+from steepest.jit import fused_inner, inner
 
+_ROUNDER = 6755399441055744.0  # 1.5 * 2**52: what is added to it loses its fraction
 _LOG2E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01  # fdlibm's split: the high part times any k < 2**11 is exact
 _LN2_LOW = 1.90821492927058770002e-10
 
 
-@inner
+@fused_inner
 def exp_neg(x: float) -> float:
     """exp(x) for x <= 0, by 2**k times a Taylor polynomial on [-ln2/2, ln2/2]; exp(-708) below; NaN stays."""
     a = -708.0 if x < -708.0 else x
-    k = np.floor(a * _LOG2E + 0.5)
+    shifted = np.float64(a * _LOG2E + _ROUNDER)
+    k = shifted - _ROUNDER
     r = (a - k * _LN2_HIGH) - k * _LN2_LOW
-    p = 1.0 / 6227020800.0
-    p = p * r + 1.0 / 479001600.0
-    p = p * r + 1.0 / 39916800.0
-    p = p * r + 1.0 / 3628800.0
-    p = p * r + 1.0 / 362880.0
-    p = p * r + 1.0 / 40320.0
-    p = p * r + 1.0 / 5040.0
-    p = p * r + 1.0 / 720.0
-    p = p * r + 1.0 / 120.0
-    p = p * r + 1.0 / 24.0
-    p = p * r + 1.0 / 6.0
-    p = p * r + 0.5
-    p = p * r + 1.0
-    p = p * r + 1.0
-    whole = k if k > -2000.0 else 0.0  # the integer of a NaN is undefined
-    scale = np.int64((np.int64(whole) + 1023) << 52).view(np.float64)
+    # in a tree, not one power after the other: a step of a stochastic method waits for this number
+    r2 = r * r
+    r4 = r2 * r2
+    low = (1.0 / 2.0 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0))
+    mid = (1.0 / 720.0 + r * (1.0 / 5040.0)) + r2 * (1.0 / 40320.0 + r * (1.0 / 362880.0))
+    high = (1.0 / 3628800.0 + r * (1.0 / 39916800.0)) + r2 * (1.0 / 479001600.0 + r * (1.0 / 6227020800.0))
+    p = 1.0 + (r + r2 * (low + r4 * (mid + r4 * high)))
+    # the last bits of the shifted number are the integer k (of a NaN, anything: p is NaN)
+    scale = np.int64((shifted.view(np.int64) + 1023) << 52).view(np.float64)
     return p * scale
 
 
-@inner
+@fused_inner
 def log1p_unit(t: float) -> float:
     """log(1 + t) for 0 <= t <= 1, by 2 artanh(t / (2 + t)), whose series ends at 1/9**17."""
     s = t / (2.0 + t)

@@ -230,13 +230,18 @@ class CSRRows(NamedTuple):
 
     def fetch(self, i):
         first, end = self.indptr[i], self.indptr[i + np.uint64(1)]
-        for e in range(first, min(end, first + np.uint64(64)), np.uint64(8)):  # longer ones are foreseen
+        prefetch(self.data, first)
+        prefetch(self.indices, first)
+        e = first + np.uint64(8)
+        if e < end:
             prefetch(self.data, e)
-        for e in range(first, min(end, first + np.uint64(64)), np.uint64(16)):
-            prefetch(self.indices, e)
-        if end > first:  # a row need not begin where a cache line does
-            prefetch(self.data, end - np.uint64(1))
+            prefetch(self.data, end - np.uint64(1))  # a row need not begin where a cache line does
             prefetch(self.indices, end - np.uint64(1))
+            e += np.uint64(8)
+            while e < end and e < first + np.uint64(64):  # longer ones are foreseen
+                prefetch(self.data, e)
+                prefetch(self.indices, e)
+                e += np.uint64(8)
 
     def scores(self, w, b, start, stop, z):
         for i in range(start, stop):

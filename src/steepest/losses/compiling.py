@@ -28,7 +28,12 @@ def require_compiled(loss: Any) -> None:
     ----------
     loss : loss value
     """
-    if numba.config.DISABLE_JIT or is_ours(type(loss)):
+    if numba.config.DISABLE_JIT:
+        return
+    for part in loss:  # the terms of a sum
+        if isinstance(part, tuple):
+            require_compiled(part)
+    if is_ours(type(loss)):
         return
     for method in METHODS:
         function = getattr(type(loss), method, None)
