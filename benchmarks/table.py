@@ -55,7 +55,7 @@ def render(folder: Path) -> str:
     return "\n".join(parts)
 
 
-EXTRAS = ("startup", "gradient_pass", "read_csv", "paths")
+EXTRAS = ("startup", "gradient_pass", "read_csv", "paths", "variance")
 
 
 def _read(path: Path) -> Any:

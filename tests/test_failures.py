@@ -18,6 +18,7 @@ one-hot data, unscaled (sk 11067)                      one_hot_census_data_as_th
 columns of different scale and offset (sk 15583)       CASES, estimators: columns_of_very_different_scale_and_offset
 noise features, tiny tol (sk 18074)                    CASES, estimators: many_noise_features_and_a_tiny_tol
 large weights, weak penalty (sk 31536)                 estimators: large_weights_and_a_weak_penalty
+the three above, of saga (sk 11067, 15583, 31536)      solvers/test_variance_scales.py
 weights against repeated rows (sk 16298, 30056)        weights_are_repetitions, estimators/test_weights.py
 dense against sparse counts (sk 25198)                 CASES, estimators: sparse_counts_are_as_good_as_dense_ones
 read-only data, joblib (sk 25165)                      CASES, estimators: read_only_data_in_worker_processes
