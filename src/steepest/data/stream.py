@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from steepest.data.source import as_source
 from steepest.exceptions import DataError
@@ -86,6 +87,17 @@ class StreamSource:
             f"batches: expected the {n} rows of the first pass again, got {'more' if low < n < high else low}. "
             "Return a fresh iterator over the same rows at every call."
         )
+
+    def take(self, rows: AnyArray) -> Any:
+        """Rows of these numbers, which rise, in memory: one reading."""
+        parts = []
+        for low, high, source in self.sources():
+            own = rows[(rows >= low) & (rows < high)] - low
+            if len(own):
+                parts.append(source.X[own] if source.kind == "dense" else source.matrix[own])
+        if all(isinstance(part, np.ndarray) for part in parts):
+            return np.concatenate(parts)
+        return sp.vstack([sp.csr_array(part) for part in parts], format="csr")
 
     def matvec(self, w: FloatArray, b: Any = 0.0) -> FloatArray:
         """X w + b."""

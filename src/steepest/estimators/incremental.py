@@ -195,7 +195,7 @@ class Incremental(LinearModel):
     def _epoch(self, data: Any, fresh: bool) -> None:
         """One epoch over the rows of every job; sets coefficients."""
         from steepest.data.source import as_source
-        from steepest.solvers.streamed import advance_once
+        from steepest.solvers.streamed import advance_once, finite
 
         jobs: list[Job] = self._problems(data)
         own = bool(self.fit_intercept)
@@ -210,15 +210,18 @@ class Incremental(LinearModel):
         assert self._mean is not None
         for row, job in enumerate(jobs):
             problem = make_problem(source, job, own)
-            solver.memory = self._memories[row] if self._memories else None
+            memory = self._memories[row] if self._memories else None
+            if memory is not None and not isinstance(solver.learning_rate, str):
+                memory.schedule = solver.learning_rate  # a rate may be changed between two calls
+            solver.memory = memory
             solver.mean_weight = data.weights.total / n / self._mean
             with np.errstate(all="ignore"):
-                advance_once(solver, problem, problem.start() if job.start is None else job.start)
-            if not np.all(np.isfinite(solver.memory.w)):
+                done = advance_once(solver, problem, problem.start() if job.start is None else job.start)
+            if not finite(done):
                 raise DataError(
-                    f"learning_rate: the steps diverged, {job.label or 'the parameters'} are not finite after "
-                    f"{solver.memory.t} steps; the model stays as it was. Use learning_rate='auto', or a smaller rate, "
-                    "and scale the columns."
+                    f"learning_rate: the steps diverged, {job.label or 'the parameters'} are not finite after this "
+                    "epoch; the model stays as it was. Use learning_rate='auto', or a smaller rate, and scale the "
+                    "columns."
                 )
             memories.append(solver.memory)
             weights.append(solver.memory.point())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from steepest.estimators.parameters import Rules, instance
 
 #: What scikit-learn's names mean here.  Names that both know ("lbfgs", "newton-cg" ...) are not in the table, but for
-#: "saga": what scikit-learn needs it for, "auto" does sooner; `LinearClassifier` and `LinearRegressor` take it as it is.
+#: "saga": what it is taken for there, "auto" does sooner; `LinearClassifier` and `LinearRegressor` take it as it is.
 ELSEWHERE: dict[str, str] = {
     "liblinear": "auto",
     "sag": "auto",

@@ -50,6 +50,8 @@ class _Streamed:
 class StreamLinearProblem(_Streamed, LinearProblem):
     """`LinearProblem` on a `StreamSource`."""
 
+    in_memory = LinearProblem
+
     def hvp(self, at: Evaluation, v: FloatArray) -> FloatArray:
         """Hessian of the smooth part times v: two readings."""
         head, tail = self.layout.split(v)
@@ -68,6 +70,8 @@ class StreamLinearProblem(_Streamed, LinearProblem):
 
 class StreamMulticlassProblem(_Streamed, MulticlassProblem):
     """`MulticlassProblem` on a `StreamSource`."""
+
+    in_memory = MulticlassProblem
 
     def part(self, source: Any, rows: slice, penalty: Any) -> MulticlassProblem:
         """The problem of some rows."""

@@ -91,15 +91,17 @@ class StreamedEpochs:
         piece = next(state.pieces, None)
         if piece is not None:
             problem.passes += piece.source.shape[0] / problem.source.shape[0]
-            step = self._over(piece, problem.source.shape[0])
-            return Round(None, step, w=self.point(), part=True)
+            done = self._over(piece, problem.source.shape[0])
+            if not finite(done):
+                return done
+            return Round(None, done.step, w=self.point(), part=True)
         state.pieces = None
         state.passes += 1
         point = self.point()
         return Round(problem.evaluate(point), np.nan) if due(state.passes) else Round(None, np.nan, w=point)
 
-    def _over(self, piece: Any, rows: int) -> float:
-        """The steps over the rows of a piece; the last rate."""
+    def _over(self, piece: Any, rows: int) -> Round:
+        """The steps over the rows of a piece."""
         self.inner.mean_weight = rows / piece.source.shape[0]
         return advance_once(self.inner, piece)
 
@@ -112,8 +114,17 @@ class StreamedEpochs:
         return "the learning rate is too large. Halve it, or use learning_rate='auto'"
 
 
-def advance_once(solver: StochasticGradient, problem: Any, w: FloatArray | None = None) -> float:
-    """One epoch over the rows of a problem, from the solver's memory, or from w where it has none; the last rate."""
+def finite(done: Round) -> bool:
+    """Whether the parameters of a round are."""
+    w = done.w if done.at is None else done.at.w
+    return bool(np.all(np.isfinite(np.asarray(w))))
+
+
+def advance_once(solver: StochasticGradient, problem: Any, w: FloatArray | None = None) -> Round:
+    """One epoch over the rows of a problem, from the solver's memory, or from w where it has none.
+
+    ``solver.memory`` is then that of the end of the epoch, or, where its parameters are not finite, of the start.
+    """
     fresh = solver.memory is None
     state = solver.start(problem, np.zeros(0) if w is None else w)
     if fresh:
@@ -122,4 +133,4 @@ def advance_once(solver: StochasticGradient, problem: Any, w: FloatArray | None 
     done = solver.advance(state)
     while done.part:
         done = solver.advance(state)
-    return done.step
+    return done
