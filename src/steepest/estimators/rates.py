@@ -8,7 +8,8 @@ from steepest.exceptions import InvalidParameterError
 from steepest.losses import EpsilonInsensitive, Huber, ModifiedHuber, SquaredEpsilonInsensitive
 from steepest.losses.registry import get_loss
 from steepest.rules import get_rule
-from steepest.solvers.schedules import Constant, InverseScaling, ReduceOnPlateau, get_schedule
+from steepest.solvers.schedule_names import get_schedule
+from steepest.solvers.schedules import Constant, InverseScaling, ReduceOnPlateau
 
 #: Names that mean the same loss here under another name.
 _RENAMED = {"log_loss": "logistic", "squared_error": "squared"}

@@ -14,7 +14,8 @@ from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.protocols import FloatArray, Round, Traits
 from steepest.rules import RULES, get_rule
 from steepest.solvers.rates import auto, uneven
-from steepest.solvers.schedules import Constant, ReduceOnPlateau, WarmUp, get_schedule
+from steepest.solvers.schedule_names import get_schedule
+from steepest.solvers.schedules import Constant, ReduceOnPlateau, WarmUp
 from steepest.solvers.steps import Memory, Steps
 
 EVALUATE = ("geometric", "every", "never")
@@ -64,7 +65,7 @@ class StochasticGradient:
     rule : str or rule
         By name a rule takes what it `absorbs` (the decay of AdamW, the penalties of FTRL) from the problem.
     learning_rate : "auto", float, str or schedule
-        See `steepest.solvers.schedules.get_schedule`; "auto" is measured on the problem, see `solvers.rates`.
+        See `steepest.solvers.schedule_names.get_schedule`; "auto" is measured on the problem, see `solvers.rates`.
     eta0 : float, optional
         The first rate of a schedule given by name.
     schedule_options : dict, optional
