@@ -210,7 +210,7 @@ def test_the_tables_of_solvers_are_made(monkeypatch):
     rows, _ = table.SolverTable.rows(object.__new__(table.SolverTable))
     assert [row[0].strip("`") for row in rows[1:]] == list(SOLVERS)
     assert all(len(row) == len(rows[0]) for row in rows)
-    assert all({"yes", "no intercept"} & set(row[2:]) for row in rows[1:])
+    assert all({"yes", "no intercept", "sparse"} & set(row[2:]) for row in rows[1:])
     chosen, _ = table.AutomaticChoice.rows(object.__new__(table.AutomaticChoice))
     assert {row[3].strip("`") for row in chosen[1:]} <= set(SOLVERS)
     assert "sphinx" in sys.modules

@@ -6,7 +6,8 @@ One equation is the whole program::
 
     fit(X, y)  ->  w,  a certificate,  a record
 
-with sample weights ``s`` (default 1), where the weights may be held in a convex set.  ``w`` is one flat float64 vector: the ``(d, k)`` weights in C
+with sample weights ``s`` (default 1); the weights may be held in a convex set.
+``w`` is one flat float64 vector: the ``(d, k)`` weights in C
 order, then the ``k`` intercepts where they are fitted (``k = 1`` for a scalar loss).  ``penalty`` never
 touches an intercept.
 
@@ -186,7 +187,7 @@ class Round(NamedTuple):
 class Solver(Protocol):
     """An algorithm as a sequence of rounds: ``start`` makes its state, each ``advance`` one iteration or epoch."""
 
-    name: str  # a solver that keeps weights in `problem.constraint` says ``constraints = True``
+    name: str  # a solver that keeps weights in `problem.constraint` says ``constraints = True``, or "limits"
     patience: int  # rounds without decrease after which the loop calls it stagnation
 
     def missing(self, traits: Traits) -> str | None:

@@ -19,6 +19,7 @@ from steepest.solvers.coordinate_model import (
     solve_softmax,
     transposed_columns,
 )
+from steepest.solvers.needs import LIMITS, require_limits
 from steepest.solvers.rough import sample, spread_rows
 from steepest.solvers.searches import tolerance
 
@@ -305,7 +306,7 @@ class CoordinateDescent:
 
     name = "coordinate"
     patience = 10
-    constraints = True
+    constraints = LIMITS
 
     def __init__(self, mode: str = "auto", first: int = 128) -> None:
         self.mode = mode
@@ -326,11 +327,7 @@ class CoordinateDescent:
                 f"solver: 'coordinate' knows the curvature of the softmax among losses of several scores, not of "
                 f"'{problem.loss.name}'. Use solver='fista'."
             )
-        if problem.traits.constrained and not problem.constraint.separable:
-            raise IncompatibleError(
-                f"solver: 'coordinate' keeps to limits of single weights, not to {problem.constraint!r}. "
-                "Use solver='fista'."
-            )
+        require_limits(self.name, problem)
         return CoordinateState(problem, problem.project(np.asarray(w, dtype=np.float64)), size=self.first)
 
     def _newton(self, problem: Any, careful: int) -> Any:
