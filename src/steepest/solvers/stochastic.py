@@ -51,7 +51,7 @@ def due(epoch: int) -> bool:
 
 
 class StochasticGradient:
-    """Stochastic gradient descent with any rule, order, schedule and batch size (E3 to E7).
+    """Stochastic gradient descent with any rule, order, schedule and batch size.
 
     A step takes a batch B of rows and moves by the rule along ``mean over B of p_i loss'(x_i.w + b) x_i``, with the
     row weights p of mean 1, and by a proximal or exact step for the penalty.  It costs O(non-zeros of its rows),
