@@ -81,7 +81,7 @@ def test_weights_are_repetitions(name, make_problem):
 @pytest.mark.parametrize("name", BOTH)
 def test_the_gap_falls_geometrically(name, make_problem, solved):
     problem = make_problem(n=400, d=10, l2=0.1, noise=1.0)
-    got = solved(name, problem, tol=1e-12, most=60, step=0.25 / float(problem.source.square_norms().max()))
+    got = solved(name, problem, tol=1e-12, most=60, inner=1.0, step=0.25 / float(problem.source.square_norms().max()))
     best = min(got.values)
     gaps = got.values - (got.at.value - got.relative * abs(got.at.value))
     falling = np.log10(np.maximum(gaps, 1e-13 * best))
@@ -187,7 +187,7 @@ class TestWrongUse:
     @pytest.mark.parametrize(
         "options",
         [{"step": 0.0}, {"step": "long"}, {"step": math.inf}, {"step": True}, {"inner": 0.0}, {"inner": "n"},
-         {"seed": -1}, {"seed": 1.5}],
+         {"inner": True}, {"seed": -1}, {"seed": 1.5}],
         ids=str,
     )  # fmt: skip
     def test_options(self, name, options, make_problem):

@@ -209,7 +209,7 @@ def subgradient(
     return SubgradientDescent(step, eta0, reach, optimum, average)
 
 
-def svrg(problem: Any, *, step: float | str = "auto", inner: float = 1.0, seed: int = 0) -> Any:
+def svrg(problem: Any, *, step: float | str = "auto", inner: float | str = "auto", seed: int = 0) -> Any:
     """Stochastic variance-reduced gradient (E8); see `steepest.solvers.svrg`."""
     from steepest.solvers.svrg import SVRG
 
@@ -217,7 +217,7 @@ def svrg(problem: Any, *, step: float | str = "auto", inner: float = 1.0, seed: 
     return SVRG(step=step, inner=inner, seed=seed)
 
 
-def saga(problem: Any, *, step: float | str = "auto", inner: float = 1.0, seed: int = 0) -> Any:
+def saga(problem: Any, *, step: float | str = "auto", inner: float | str = "auto", seed: int = 0) -> Any:
     """SAGA (E8); see `steepest.solvers.saga`."""
     from steepest.solvers.saga import SAGA
 

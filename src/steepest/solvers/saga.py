@@ -10,8 +10,8 @@ class SAGA(VarianceReduced):
 
     ``w <- prox(w - eta (p_i/q_i (loss'(x_i.w) - u_i) x_i + G))``, then ``G += p_i (loss'(x_i.w) - u_i) x_i`` and
     ``u_i = loss'(x_i.w)``.  Of every row one slope is kept (k for a loss of k scores), not a gradient: they begin as
-    those at the start.  A round is an epoch of n steps, and an evaluation that the certificate and the length of the
-    steps need.
+    those at the start.  A round is an epoch of n steps (several on small data), and an evaluation, which the
+    certificate and the length of the steps need.
 
     Guarantee: linear rate in expectation for a strongly convex objective, with a step of 1/(3 L) and no snapshot;
     here rows are taken without replacement, steps are longer where the objective allows it, and an epoch that raises

@@ -9,9 +9,9 @@ class SVRG(VarianceReduced):
     """Stochastic steps whose noise is the distance from a snapshot.
 
     ``w <- prox(w - eta (p_i/q_i (loss'(x_i.w) - u_i) x_i + G))`` with the slopes ``u`` and the gradient ``G`` at a
-    snapshot, the end of the round before.  A round is ``inner`` passes of steps (1 by default) and a snapshot, which
-    is the evaluation that every round needs anyway: two passes.  The slopes at the snapshot are kept, n k numbers,
-    so that a step multiplies by its row once and not twice.
+    snapshot, the end of the round before.  A round is ``inner`` passes of steps (by default one, more on small data)
+    and a snapshot, which is the evaluation that every round needs anyway.  The slopes at the snapshot are kept, n k
+    numbers, so that a step multiplies by its row once and not twice.
 
     Guarantee: linear rate in expectation for a strongly convex objective, with a step below 1/(4 L) and rounds long
     enough; here rows are taken without replacement, steps are longer where the objective allows it, and a round that

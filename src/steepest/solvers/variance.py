@@ -36,6 +36,8 @@ CALM, EAGER = 0.8, 1.25  # of one that made the gradient much larger, and of oth
 NOISE = 2.0  # growth of the squared gradient that is much
 LEAST_CALM, MOST = 0.4, 0.75
 LEAST = 2.0**-60
+INNER_MOST = 8  # passes of a round, where numbers are so few that the round itself takes longest:
+INNER_WORK = 1 << 16  # stored numbers of a round
 UNEVEN = 2.0  # sizes of rows beyond which they are not drawn alike
 SPREAD = 64.0  # of mean squares of sparse columns over the median, within which a column is ordinary
 OUTWEIGHS = 4.0  # mean square of an entry, over that of a row of ordinary columns
@@ -203,6 +205,7 @@ class VarianceState:
     G: FloatArray | None = None  # None: u and G are to be taken from the point
     pull: FloatArray = field(default_factory=lambda: np.empty(0))
     multiple: float = FIRST
+    inner: float = 1.0
     rounds: int = 0
 
 
@@ -213,8 +216,8 @@ class VarianceReduced:
     ----------
     step : "auto" or float
         The length of a step in the scaled problem; "auto" adapts it, see `steepest.solvers.variance`.
-    inner : float
-        Steps of a round, in passes over the rows.
+    inner : "auto" or float
+        Steps of a round, in passes over the rows; "auto": one, and up to `INNER_MOST` where they are soon done.
     seed : int
         Of the draws; the same seed gives the same bits.
     """
@@ -223,15 +226,16 @@ class VarianceReduced:
     patience = 40
     keep = False
 
-    def __init__(self, *, step: Any = "auto", inner: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, *, step: Any = "auto", inner: Any = "auto", seed: int = 0) -> None:
         number = isinstance(step, int | float) and not isinstance(step, bool)
         if not (step == "auto" if isinstance(step, str) else number and 0.0 < step < math.inf):
             raise InvalidParameterError(f"step: expected 'auto' or a finite number > 0, got {step!r}. Use 'auto'.")
-        if not (isinstance(inner, int | float) and 0.0 < inner < math.inf):
-            raise InvalidParameterError(f"inner: expected a number of passes > 0, got {inner!r}. Use 1.0.")
+        number = isinstance(inner, int | float) and not isinstance(inner, bool)
+        if not (inner == "auto" if isinstance(inner, str) else number and 0.0 < inner < math.inf):
+            raise InvalidParameterError(f"inner: expected 'auto' or a number of passes > 0, got {inner!r}. Use 'auto'.")
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise InvalidParameterError(f"seed: expected an integer >= 0, got {seed!r}. Use 0.")
-        self.step, self.inner, self.seed = step, float(inner), int(seed)
+        self.step, self.inner, self.seed = step, inner, int(seed)
         self.notes: list[str] = []
 
     def missing(self, traits: Traits) -> str | None:
@@ -264,7 +268,7 @@ class VarianceReduced:
             self._take(state)
         eta = self._eta(state)
         state.rounds += 1
-        count = max(1, round(self.inner * problem.source.shape[0]))
+        count = max(1, round(state.inner * problem.source.shape[0]))
         w = self._epoch(state, state.drawn.order(generator(state.seed, state.rounds), count), eta)
         problem.passes += count / problem.source.shape[0]
         before, at = state.at, problem.evaluate(w)
@@ -305,12 +309,14 @@ class VarianceReduced:
     def _prepare(self, state: VarianceState) -> None:
         problem = state.problem
         assert state.at is not None
+        work = max(1, problem.source.nnz * problem.layout.n_outputs)
         state.space = space = coordinates(problem)
         state.drawn = draw(problem.p, local_smoothness(problem, state.at) * (space.norms + space.bias))
+        state.inner = float(max(1, min(INNER_MOST, INNER_WORK // work))) if self.inner == "auto" else float(self.inner)
         rows = "rows alike" if not len(state.drawn.q) else "rows by weight and smoothness"
         columns = "columns as they are" if space.trivial else f"columns in {len(space.l2)} magnitudes"
         length = "a fixed step" if self.step != "auto" else "step by the objective, from 1/(2 L)"
-        self.notes = [f"{self.name}: {self.inner:g} n steps a round, {rows}, {columns}, {length}"]
+        self.notes = [f"{self.name}: {state.inner:g} n steps a round, {rows}, {columns}, {length}"]
 
     def _take(self, state: VarianceState) -> None:
         """Slopes and their sum from the point: exact."""
