@@ -27,6 +27,7 @@ from steepest.record.history import History
 from steepest.record.validation import Monitor
 
 RETRIES = 8  # times that the target is tightened when the certificate misses it
+ULPS = 4.0 * 2.0**-52  # of the objective: what rounding makes of equal ones
 TINY = 2.0**-1000  # a tol of zero asks for more than any target gives
 
 
@@ -79,7 +80,7 @@ class _Watch:
 
     def see(self, at: Evaluation, bound: Bound, step: float, dual: FloatArray | None = None) -> bool:
         """Record a round; True where an observer asks to stop."""
-        if self.best is None or at.value <= self.best.value or not math.isfinite(self.best.value):
+        if self._better(at, bound):
             self.best, self.best_bound, self.best_round = at, bound, self.rounds
         if dual is not None:
             self.dual = dual
@@ -91,6 +92,17 @@ class _Watch:
             "gradient_norm": math.sqrt(max(self.problem.inner(at.gradient, at.gradient), 0.0)),
         }
         return self.note(at.w, step, measured)
+
+    def _better(self, at: Evaluation, bound: Bound) -> bool:
+        """Whether a round is the best so far; of values that are equal but for rounding, the one that is better proven.
+
+        A gap of the first order is the root of what the objective shows: 1e-8 where that has come to rest.
+        """
+        best, known = self.best, self.best_bound
+        if best is None or known is None or at.value <= best.value or not math.isfinite(best.value):
+            return True
+        proven = bound.bounds == known.bounds == "suboptimality" and bound.value < known.value
+        return proven and at.value <= best.value + ULPS * abs(best.value)
 
     def note(self, w: FloatArray, step: float, measured: dict[str, float] | None = None) -> bool:
         """A round at w, of which little or nothing was measured; True where an observer asks to stop."""
