@@ -108,7 +108,13 @@ def sparse_epoch(loss, rows, y, order, factors, p, u, eta, bias_rate, l2, kinds,
             scale[c] *= shrink[c]
             inverse[c] *= grow[c]
             least = min(least, scale[c])
-        if many == 1:
+        if keep:
+            for e in range(first, end):
+                j = column(rows, i, e)
+                x = entry(rows, i, e)
+                V[j, 0] += pulls[kinds[j] if many > 1 else 0] * x
+                V[j, 1] += kept * x
+        elif many == 1:
             a = pulls[0]
             for e in range(first, end):
                 V[column(rows, i, e), 0] += a * entry(rows, i, e)
@@ -118,8 +124,6 @@ def sparse_epoch(loss, rows, y, order, factors, p, u, eta, bias_rate, l2, kinds,
                 V[j, 0] += pulls[kinds[j]] * entry(rows, i, e)
         shift -= bias_rate * eta * (move + pull)
         if keep:
-            for e in range(first, end):
-                V[column(rows, i, e), 1] += kept * entry(rows, i, e)
             u[i] = new
             pull += kept
         if least < TINY:
