@@ -178,6 +178,8 @@ def test_paths_in_every_form():
     assert ax.get_xlim() == (-3.0, 3.0)
     assert len(display.figure_.axes) == 1
     display.figure_.canvas.draw()
+    lone = TrajectoryDisplay.from_function(f, np.array(straight), n=9, color="#112233")
+    assert [line.get_color() for line in lone.ax_.lines[:2]] == ["#112233"] * 2  # the path, and the disc at its end
 
 
 def test_errors_of_trajectories():

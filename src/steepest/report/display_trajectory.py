@@ -139,7 +139,7 @@ class TrajectoryDisplay:
             rounds = f"{item.name}, {count:,} round{'' if count == 1 else 's'}"
             (drawn,) = ax.plot(*item.points.T, label=rounds, zorder=3, **{**look, **line})
             self.lines_[item.name] = drawn
-            ax.plot(*item.points[-1], "o", color=colour, markeredgecolor="white", markersize=6.0, zorder=5)
+            ax.plot(*item.points[-1], "o", color=drawn.get_color(), markeredgecolor="white", markersize=6.0, zorder=5)
         starts = np.unique(np.array([item.points[0] for item in self.trajectories]), axis=0)
         square = {"color": "black", "markeredgecolor": "white", "markersize": 7.0, "linestyle": "none"}
         ax.plot(*starts.T, marker="s", zorder=6, label="start", **square)
