@@ -54,7 +54,8 @@ class Progress:
 
     def round(self, row: dict[str, float], w: FloatArray) -> None:
         """Draws, where the last picture is old enough."""
-        self._row = row
+        # a round that was not measured says where it is; what was measured last stands beside it
+        self._row = row = {**self._row, **{name: v for name, v in row.items() if name not in self._row or v == v}}
         now = time.monotonic()
         if now - self._last < (REDRAW if self._live is not None else PRINT):
             return
