@@ -155,6 +155,7 @@ def shortened(problem: Any, seed: int) -> Any:
         problem.penalty,
         problem.layout.intercept,
         *extra,
+        constraint=problem.constraint,
     )
     part.parent = (problem, len(rows) / n)
     return part
