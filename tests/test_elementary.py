@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steepest import elementary
-from steepest.elementary import exp_neg, log1p_unit, sigmoid, softplus
+from steepest.elementary import exp_neg, log1p_unit, sigmoid, softplus, unit_power
 from steepest.jit import kernel
 
 getcontext().prec = 130
@@ -102,6 +102,16 @@ def test_the_same_inside_a_vectorised_loop():
     assert np.isfinite(out[~nan][:, [0, 1, 3]]).all()
 
 
+def test_powers_of_numbers_between_zero_and_one():
+    for x in (0.0, 1e-3, 0.5, 0.9, 0.999, 1.0):
+        for t in (1.0, 2.0, 7.0, 100.0):
+            exact = x**t
+            assert unit_power(x, t) == pytest.approx(
+                exact, rel=2.3e-16 * (2 - t * math.log(max(x, 1e-300))), abs=1e-300
+            )
+    assert unit_power(0.5, 1e6) < 4e-308
+
+
 def test_all_public_functions_are_tested_here():
     public = {name for name, it in vars(elementary).items() if callable(it) and name[0].isalpha()}
-    assert public - {"fused_inner", "inner"} == {"exp_neg", "log1p_unit", "softplus", "sigmoid"}
+    assert public - {"fused_inner", "inner"} == {"exp_neg", "log1p_unit", "softplus", "sigmoid", "unit_power"}

@@ -42,12 +42,8 @@ def ask_ahead(rows, y, order, k, m):
 
 @inner
 def cut(v, by):
-    """Soft threshold of v."""
-    if v > by:
-        return v - by
-    if v < -by:
-        return v + by
-    return 0.0
+    """Soft threshold of v; without a branch, for signs follow no pattern."""
+    return max(v - by, 0.0) + min(v + by, 0.0)
 
 
 @inner

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from steepest.elementary import unit_power
 from steepest.jit import inner
 from steepest.rules.registry import between, rule
 
@@ -92,7 +93,7 @@ class RMSProp(NamedTuple):
         return w - a * g / (math.sqrt(v) + self.eps), v, r
 
     def rest(self, w, s, r, missed, c):
-        return w, s * math.pow(self.rho, missed), r
+        return w, s * unit_power(self.rho, missed), r
 
     def stiffness(self, s, r, a, b, c):
         return math.sqrt(s) + self.eps if s > 0.0 else 0.0
@@ -191,7 +192,7 @@ class AdamW(NamedTuple):
         return c * w - a * m / (math.sqrt(v) * b + self.eps), m, v
 
     def rest(self, w, s, r, missed, c):
-        return w * math.pow(c, missed), s, r
+        return w * unit_power(c, missed), s, r
 
     def stiffness(self, s, r, a, b, c):
         return math.sqrt(r) * b + self.eps if r > 0.0 else 0.0

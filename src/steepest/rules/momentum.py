@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
+from steepest.elementary import unit_power
 from steepest.rules.registry import between, rule
 
 
@@ -71,7 +71,7 @@ class Momentum(NamedTuple):
         return w + v, v, r
 
     def rest(self, w, s, r, missed, c):
-        kept = math.pow(self.momentum, missed)
+        kept = unit_power(self.momentum, missed)
         return w + s * self.momentum * (1.0 - kept) / (1.0 - self.momentum), kept * s, r
 
     def stiffness(self, s, r, a, b, c):
@@ -111,7 +111,7 @@ class Nesterov(NamedTuple):
         return w + (self.momentum * v - a * g), v, r
 
     def rest(self, w, s, r, missed, c):
-        kept = math.pow(self.momentum, missed)
+        kept = unit_power(self.momentum, missed)
         return w + s * self.momentum * self.momentum * (1.0 - kept) / (1.0 - self.momentum), kept * s, r
 
     def stiffness(self, s, r, a, b, c):
