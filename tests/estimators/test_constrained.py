@@ -157,3 +157,9 @@ def test_validation_rows_watch_a_constrained_fit():
     model = steepest.LinearClassifier(constraint=L1Ball(0.5), patience=5, validation_fraction=0.2, random_state=0)
     model.fit(X, LABELS)
     assert L1Ball(0.5).contains(model.coef_[0])
+
+
+@pytest.mark.parametrize("model", [steepest.Lasso(positive=True), steepest.LinearRegressor(constraint="simplex")])
+def test_paths_say_that_they_keep_to_no_set(model):
+    with pytest.raises(IncompatibleError, match="paths of weights that are held in a set are not offered"):
+        steepest.regularization_path(model, X, Y)

@@ -52,7 +52,7 @@ def prepare(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
     Raises
     ------
     IncompatibleError
-        The estimator has no strength to vary.
+        The estimator has no strength to vary, or holds its weights in a set.
     """
     from steepest.estimators.general import LinearClassifier, LinearRegressor
     from steepest.estimators.least_squares import Ridge
@@ -69,11 +69,22 @@ def prepare(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
     for kind, make in makers:
         if isinstance(estimator, kind):
             estimator._check_parameters()
+            _refuse_sets(estimator)
             return make(estimator, X, y, sample_weight)
     known = ", ".join(kind.__name__ for kind, _ in makers)
     raise IncompatibleError(
         f"estimator: {type(estimator).__name__} has no strength of a penalty to vary. A path needs one of {known}."
     )
+
+
+def _refuse_sets(estimator: Any) -> None:
+    for name, free in (("positive", False), ("constraint", None)):
+        given = getattr(estimator, name, free)
+        if given is not free:
+            raise IncompatibleError(
+                f"{name}: paths of weights that are held in a set are not offered, got {given!r}. "
+                "Fit each strength, with warm_start=True."
+            )
 
 
 def _logistic(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
