@@ -80,7 +80,7 @@ def prepare(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
 def _refuse_sets(estimator: Any) -> None:
     for name, free in (("positive", False), ("constraint", None)):
         given = getattr(estimator, name, free)
-        if given is not free:
+        if given is not None and given != free:
             raise IncompatibleError(
                 f"{name}: paths of weights that are held in a set are not offered, got {given!r}. "
                 "Fit each strength, with warm_start=True."
