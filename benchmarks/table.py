@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import paths, targets
+from benchmarks import paths, sgd, targets
 from benchmarks.cells import CELLS
 from benchmarks.ladder import TARGETS, Result, Run, fastest, geometric_mean, results
 
@@ -48,14 +48,16 @@ def render(folder: Path) -> str:
     parts.append("## Targets\n\n" + _targets(proven, extras))
     parts.append("## steepest against the best peer\n\n" + _summary(proven, runs))
     parts.append(_groups(proven))
-    parts += [_extra(name, extras[name]) for name in EXTRAS if extras[name] and name != "paths"]
+    parts += [_extra(name, extras[name]) for name in EXTRAS if extras[name] and name not in ("paths", "sgd")]
     if extras["paths"]:
         parts.append(f"## paths (`python -m benchmarks.paths`)\n\n{paths.table(extras['paths'])}\n")
+    if extras["sgd"]:
+        parts.append(f"## sgd (`python -m benchmarks.sgd`)\n\nOne epoch of single-sample steps.\n\n{sgd.table(extras['sgd'])}\n")
     parts += [_cell(record, runs[record["cell"]], proven[record["cell"]]) for record in records]
     return "\n".join(parts)
 
 
-EXTRAS = ("startup", "gradient_pass", "read_csv", "paths", "variance")
+EXTRAS = ("startup", "gradient_pass", "read_csv", "paths", "sgd", "variance", "hogwild")
 
 
 def _read(path: Path) -> Any:
@@ -80,6 +82,7 @@ def _provenance(records: Sequence[Mapping[str, Any]]) -> str:
 def _targets(proven: Mapping[str, targets.CellResults], extras: Mapping[str, Any]) -> str:
     verdicts = targets.race(proven) + targets.startup(extras["startup"]) + targets.gradient(extras["gradient_pass"])
     verdicts += targets.reading(extras["read_csv"]) + targets.paths(extras["paths"] or [])
+    verdicts += targets.stochastic(extras["sgd"] or [])
     words = {True: "met", False: "**missed**", None: ""}
     return table(("target", "measured", ""), [(v.words, v.measured, words[v.met]) for v in verdicts])
 

@@ -110,3 +110,18 @@ def paths(found: Sequence[Mapping[str, Any]]) -> list[Verdict]:
         ratios = [row["seconds"][f"sklearn {ours}"] / row["seconds"][ours] for row in found if row["scikit-learn"]]
         verdicts.append(_at_least(f"{words} at equal suboptimality (worst cell)", min(ratios, default=math.nan), 1.0))
     return verdicts
+
+
+def stochastic(found: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+    """The targets that `benchmarks.sgd` decides: one epoch of single-sample logistic steps."""
+    verdicts = []
+    for row in found:
+        seconds = row["seconds"]
+        plain, words = seconds["steepest"], f"an epoch of stochastic steps, {row['cell']}"
+        bar = 4.0 if row["cell"] == "a9a-x30" else 1.0
+        verdicts.append(_at_least(f"{words}, against scikit-learn", seconds["scikit-learn"] / plain, bar))
+        if seconds["vowpal wabbit"] is not None:
+            verdicts.append(_at_least(f"{words}, against Vowpal Wabbit", seconds["vowpal wabbit"] / plain, 1.0))
+        slowest = max(seconds[rule] / plain for rule in ("adagrad", "rmsprop", "adam"))
+        verdicts.append(_at_most(f"{words}: the dearest adaptive rule over the plain one", slowest, 3.0, "x"))
+    return verdicts
