@@ -202,6 +202,15 @@ def test_what_is_inside_comes_back_as_it_is():
         assert constraint.project(w) is not w
 
 
+@pytest.mark.parametrize("q", [None, np.geomspace(1.0, 1e3, 12)], ids=["euclidean", "metric"])
+def test_a_second_projection_keeps_the_zeros_of_the_first(q):
+    simplex = Simplex(1.0)
+    for w in np.random.default_rng(0).normal(size=(200, 12)):
+        once = simplex.project(w) if q is None else simplex.project_metric(w, q)
+        assert np.sum(once == 0.0) > 0
+        np.testing.assert_array_equal(simplex.project(once), once)
+
+
 def test_values_compare_hash_copy_and_pickle_by_content():
     for constraint in SETS.values():
         for same in (copy.deepcopy(constraint), pickle.loads(pickle.dumps(constraint)), constraint._replace()):

@@ -323,6 +323,9 @@ class L2Ball(_Constraint, _Radius):
 # --------------------------------------------------------------------------------- simplex and L1 ball
 
 
+_ROUNDING = 16.0 * float(np.finfo(np.float64).eps)  # of a sum
+
+
 class _Total(NamedTuple):
     total: float
 
@@ -347,6 +350,8 @@ class Simplex(_Constraint, _Total):
     def _project(self, w: FloatArray, q: FloatArray | None) -> FloatArray:
         if not np.all(np.isfinite(w)) or not len(w):
             return w.copy()
+        if float(w.min()) >= 0.0 and abs(float(w.sum()) - self.total) <= _ROUNDING * self.total:
+            return w.copy()  # another projection would turn zeros into the rounding of the sum
         return threshold(w, None if q is None else float(q.max()) / q, self.total)
 
     def _violation(self, w: FloatArray) -> float:
