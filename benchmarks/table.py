@@ -52,7 +52,8 @@ def render(folder: Path) -> str:
     if extras["paths"]:
         parts.append(f"## paths (`python -m benchmarks.paths`)\n\n{paths.table(extras['paths'])}\n")
     if extras["sgd"]:
-        parts.append(f"## sgd (`python -m benchmarks.sgd`)\n\nOne epoch of single-sample steps.\n\n{sgd.table(extras['sgd'])}\n")
+        found = sgd.table(extras["sgd"])
+        parts.append(f"## sgd (`python -m benchmarks.sgd`)\n\nOne epoch of single-sample logistic steps.\n\n{found}\n")
     parts += [_cell(record, runs[record["cell"]], proven[record["cell"]]) for record in records]
     return "\n".join(parts)
 
