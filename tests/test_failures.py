@@ -11,6 +11,9 @@ log link and a column of thousands (sk 27016)          CASES, estimators: the_lo
 margins of +-1000 (benchopt)                           CASES, estimators: margins_of_thousands
 intercept_scaling=1e78 hangs (sk 31248)                estimators: a_huge_intercept_scaling_is_no_matter
 l1 path to next to no penalty, by seed (sk 18264)      CASES, estimators: an_l1_path_to_no_penalty
+partial_fit after unpickling does nothing (sk 19626)   estimators/test_sgd_partial.py
+partial_fit, string labels, a class that comes late    estimators/test_sgd_partial.py
+(sk 6994)
 crash at max_iter on n-grams (sk 26331)                a_budget_on_character_ngrams
 int64 indices (sk 9545)                                CASES, estimators: indices_of_64_bits
 4.8e9 stored entries, mixed index types (sk 21067)     index_types_may_differ, more_than_fits_in_memory

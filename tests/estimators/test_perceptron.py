@@ -105,3 +105,13 @@ def test_it_is_stochastic_descent_of_the_perceptron_loss(class_data):
 def test_eta0_must_be_positive():
     with pytest.raises(InvalidParameterError, match="eta0"):
         Perceptron(eta0=0.0).fit(AND, [0, 0, 0, 1])
+
+
+def test_batches_from_an_iterator():
+    X = np.random.default_rng(0).normal(size=(90, 3))
+    y = (X[:, 0] + X[:, 1] > 0.1).astype(int)
+    model = Perceptron(shuffle=False, max_iter=3000).fit_batches([(X[:50], y[:50]), (X[50:], y[50:])])
+    assert model.certificate_.reason == "separated: no mistakes in a pass over 90 rows"
+    assert model.score(X, y) == 1.0
+    few = Perceptron(shuffle=False, max_iter=2, tol=None).fit_batches([(X[:50], y[:50]), (X[50:], y[50:])])
+    np.testing.assert_array_equal(few.coef_, Perceptron(shuffle=False, max_iter=2, tol=None).fit(X, y).coef_)

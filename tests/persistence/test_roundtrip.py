@@ -20,11 +20,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 import steepest
+from steepest.data.orders import Cyclic
 from steepest.exceptions import PersistenceError
 from steepest.losses import Huber, Quantile, SquaredHinge
 from steepest.penalties import L2, ElasticNet
 from steepest.persistence import describe, load, save
 from steepest.protocols import Status
+from steepest.rules import Adam
+from steepest.solvers.schedules import Cosine
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4))
@@ -60,6 +63,13 @@ CASES = {
     "warm start": (steepest.Lasso(alpha=0.01, warm_start=True), X, Y),
     "not certified": (steepest.LinearRegressor(alpha=0.0, max_iter=0, on_unconverged="ignore"), X, Y),
     "options": (steepest.LinearClassifier(solver="gradient_descent", solver_options={"line_search": "1/L"}), X, TWO),
+    "stochastic": (
+        steepest.SGDClassifier("log_loss", optimizer=Adam(0.8), learning_rate=Cosine(0.1, 500), max_iter=5, tol=None),
+        X,
+        THREE,
+    ),
+    "stochastic, numbers": (steepest.SGDRegressor(order=Cyclic(60), max_iter=5, tol=None), X, Y),
+    "perceptron": (steepest.Perceptron(max_iter=5, tol=None), X, THREE),
 }
 
 
@@ -104,7 +114,11 @@ STEPS = {
     ),
     "imputer": lambda: SimpleImputer(strategy="median"),
 }
-ENDS = [name for name in CASES if name not in ("regressor, counts", "not certified", "elastic net, rows")]
+ENDS = [
+    name
+    for name in CASES
+    if name not in ("regressor, counts", "not certified", "elastic net, rows", "stochastic, numbers")
+]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

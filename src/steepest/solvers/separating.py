@@ -59,8 +59,10 @@ class Separating(StochasticGradient):
         at = done.at
         if at is None and before is not None and np.array_equal(before, state.memory.w):
             at = state.problem.evaluate(state.memory.point().copy())
-        if at is None:
-            return done
-        settled = self.stops and mistakes(state.problem, at) == 0
+        return done if at is None else self.judged(state.problem, at, done)
+
+    def judged(self, problem: Any, at: Evaluation, done: Round) -> Round:
+        """A round that was evaluated: settled without mistakes, and of no bound."""
+        settled = self.stops and mistakes(problem, at) == 0
         unknown = Bound("none", math.inf, math.inf, "nothing", at.value, math.nan)
         return done._replace(at=at, w=None, settled=settled, bound=unknown)

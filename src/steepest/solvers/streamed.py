@@ -14,6 +14,7 @@ import numpy as np
 
 from steepest.exceptions import IncompatibleError
 from steepest.protocols import FloatArray, Round, Traits
+from steepest.solvers.separating import Separating
 from steepest.solvers.stochastic import StochasticGradient, due
 
 
@@ -49,8 +50,10 @@ class StreamedEpochs:
             raise IncompatibleError(
                 f"solver: '{inner.name}' needs all rows in memory, a stream of batches has some at a time. Use 'sgd'."
             )
-        self.inner, self.name, self.patience = inner, inner.name, inner.patience
+        self.inner: StochasticGradient = inner
+        self.name, self.patience = inner.name, inner.patience
         self.inner.evaluate = "never"
+        self.wanders = isinstance(inner, Separating)
 
     @property
     def memory(self) -> Any:
@@ -82,9 +85,11 @@ class StreamedEpochs:
 
     def advance(self, state: StreamedState) -> Round:
         """The steps of one piece; at the end of a pass a round."""
-        problem = state.problem
+        problem, inner = state.problem, self.inner
         if not state.begun:
             state.begun = True
+            if self.wanders:
+                return Round(None, np.nan, w=self.point())
             return Round(problem.evaluate(self.point()), np.nan)
         if state.pieces is None:
             state.pieces = problem.pieces(problem.penalty)
@@ -98,7 +103,11 @@ class StreamedEpochs:
         state.pieces = None
         state.passes += 1
         point = self.point()
-        return Round(problem.evaluate(point), np.nan) if due(state.passes) else Round(None, np.nan, w=point)
+        done = Round(None, np.nan, w=point)
+        if not due(state.passes):
+            return done
+        at = problem.evaluate(point)
+        return inner.judged(problem, at, done) if isinstance(inner, Separating) else Round(at, np.nan)
 
     def _over(self, piece: Any, rows: int) -> Round:
         """The steps over the rows of a piece."""
