@@ -17,7 +17,7 @@ from pathlib import Path
 #: Methods that users can reach today.
 BUILT = [
     *("A1", "A2", "A3", "A5", "A6", "A7", "A11", "A13"),
-    *("B1", "B3"),
+    *("B1", "B2", "B3"),
     *("C1", "C2", "C3", "C4", "C6"),
     *("E1", "E2", "E3", "E6", "E11", "E12", "E13", "E15"),
     *("G1", "G2", "G3", "G4"),
