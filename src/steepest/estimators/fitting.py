@@ -104,14 +104,15 @@ class Job:
 
 @dataclass(slots=True)
 class Control:
-    """How to run: what the estimator's parameters say.  ``tol = None`` asks for no proof: all rounds are run."""
+    """How to run: what the estimator's parameters say.  Where ``asks`` is False, all rounds are run."""
 
     name: str
     fit_intercept: bool = True
     solver: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
     make: Callable[[], Any] | None = None  # the solver itself, in place of its name
-    tol: float | None = 1e-4
+    tol: float = 1e-4
+    asks: bool = True  # for a proof
     max_iter: int | None = None
     max_time: float | None = None
     n_jobs: int | None = None
@@ -307,7 +308,7 @@ class _Runs:
             spent = time.perf_counter() - self.began - self.clock.seconds
             left = max(control.max_time - spent, 0.0)
         stopped = any(outcome.certificate.status is Status.INTERRUPTED for outcome in self.outcomes)
-        tol = NEVER if control.tol is None else control.tol
+        tol = control.tol if control.asks else NEVER
         return Limits(tol, 0 if stopped else control.max_iter, left, lambda: float(self.clock.seconds))
 
     def _monitor(self, job: Job) -> Monitor | None:
@@ -331,7 +332,7 @@ class _Runs:
     def _accepted(self, problem: Any, job: Job, null: float) -> Certificate | None:
         """The certificate of a start that passes as it is: two passes, before a matrix is built."""
         assert job.start is not None
-        if self.control.tol is None:
+        if not self.control.asks:
             return None
         found = certify(problem, job.start, tol=self.control.tol, null_value=null, dual=job.dual, deep=False)
         return found if found.passed else None
@@ -365,7 +366,7 @@ class _Runs:
         start = plan.start(job.start if warm else None)
         if plan.name == "closed_form":
             plan.solver.shared = self.systems
-        if control.tol is None:
+        if not control.asks:
             plan.solver.patience = ENDLESS
         if hasattr(plan.solver, "memory"):
             plan.solver.memory = job.memory
@@ -375,9 +376,8 @@ class _Runs:
         def judge(w: FloatArray, status: Status, reason: str, dual: FloatArray | None) -> Certificate:
             if limits.max_time is not None:  # what was left for this job, but the user knows the whole
                 reason = reason.replace(f"max_time={limits.max_time:g} s", f"max_time={control.max_time:g} s")
-            tol = 0.0 if control.tol is None else control.tol
-            found = certify(problem, w, tol=tol, status=status, reason=reason, null_value=null, dual=dual)
-            return unasked(found) if control.tol is None else found
+            found = certify(problem, w, tol=control.tol, status=status, reason=reason, null_value=null, dual=dual)
+            return found if control.asks else unasked(found)
 
         info = {"title": f"{control.name} {job.label}".strip(), "solver": plan.name}
         monitor = self._monitor(job)

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from steepest.estimators.classification import Encoded, LinearClassification
 from steepest.estimators.fitting import Job
 from steepest.estimators.general import _penalty
-from steepest.estimators.incremental import IncrementalClassifier, IncrementalRegressor
+from steepest.estimators.incremental_kinds import IncrementalClassifier, IncrementalRegressor
 from steepest.estimators.parameters import (
     ANYTHING,
     BOOL,
