@@ -17,6 +17,7 @@ import steepest
 from steepest import LinearRegressor, LogisticRegression, SGDClassifier, SGDRegressor, Status
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.losses import Huber, Logistic
+from steepest.penalties import L2
 from steepest.readers.read import read_dataset
 from steepest.rules import Adam
 from steepest.solvers.schedules import Cosine
@@ -126,6 +127,16 @@ def test_rates_of_scikit_learn(rate, class_data):
     b = TheirClassifier(loss="hinge", **same).fit(X, y)
     np.testing.assert_allclose(a.coef_, b.coef_, rtol=1e-8)
     np.testing.assert_array_equal(a.decision_function(X).argmax(axis=1), b.decision_function(X).argmax(axis=1))
+
+
+def test_the_optimal_rate_takes_the_strength_of_a_penalty_value(class_data):
+    X, y = class_data(n=60)
+    same = {"learning_rate": "optimal", "max_iter": 3, "tol": None}
+    named = SGDClassifier(alpha=0.01, **same).fit(X, y)
+    np.testing.assert_array_equal(SGDClassifier(penalty=L2(0.01), **same).fit(X, y).coef_, named.coef_)
+    same |= {"penalty": None, "shuffle": False}  # nothing is penalised, the rate still goes by alpha
+    theirs = TheirClassifier(alpha=0.01, **same).fit(X, y)
+    np.testing.assert_allclose(SGDClassifier(alpha=0.01, **same).fit(X, y).coef_, theirs.coef_, rtol=1e-9)
 
 
 def test_probabilities_of_modified_huber(class_data):

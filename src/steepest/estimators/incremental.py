@@ -52,7 +52,7 @@ def make_solver(model: Any, seed: int, observed: bool, kind: Any, **options: Any
         **options,
         learning_rate=schedule(
             model.learning_rate,
-            alpha=float(model.alpha) if model.penalty not in (None, "none") else 0.0,
+            alpha=_strength(model.penalty, float(model.alpha)),
             eta0=float(model.eta0),
             power_t=float(model.power_t),
             patience=int(model.n_iter_no_change),
@@ -63,6 +63,11 @@ def make_solver(model: Any, seed: int, observed: bool, kind: Any, **options: Any
         average=model.average,
         seed=seed,
     )
+
+
+def _strength(penalty: Any, alpha: float) -> float:
+    """What "optimal" takes for the strength of the penalty: alpha, as in scikit-learn, or that of a value."""
+    return alpha if isinstance(penalty, str | None) else float(penalty.l1) + float(penalty.l2)
 
 
 def seed_of(random_state: Any) -> int:
