@@ -109,6 +109,7 @@ def test_the_optimum_is_certified(text, jobs: int) -> None:
     assert best.certificate_.primal * (1.0 - 1e-9) <= primal <= best.certificate_.primal * (1.0 + 1e-3)
     notes = " ".join(found.fit_record_.solver["notes"])
     assert ("deterministic=False" in notes) == (jobs == 2)
+    assert found.fit_record_.deterministic == (jobs == 1)
 
 
 def test_one_thread_gives_the_same_bits(text) -> None:

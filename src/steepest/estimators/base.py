@@ -388,6 +388,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
             iterations=sum(solution.iterations),
             certificate=solution.certificate,
             history=solution.history,
+            deterministic=solution.deterministic,
         )
 
     def _split(self, solution: Solution, d: int, k: int, fit_intercept: bool) -> tuple[FloatArray, FloatArray]:

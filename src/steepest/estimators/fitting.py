@@ -138,6 +138,7 @@ class Solution:
     systems: list[Any]
     duals: list[FloatArray | None] = field(default_factory=list)
     memories: list[Any] = field(default_factory=list)
+    deterministic: bool = True
 
     @property
     def history(self) -> History:
@@ -300,6 +301,7 @@ class _Runs:
         self.plan: dict[str, Any] = {}
         self.systems: dict[Any, Any] = {}  # factored once for all targets
         self.memories: list[Any] = []
+        self.deterministic = True
 
     def _limits(self) -> Limits:
         control = self.control
@@ -410,6 +412,7 @@ class _Runs:
         self.jobs.append(job)
         self.outcomes.append(outcome)
         self.memories.append(getattr(plan.solver, "memory", None))
+        self.deterministic &= getattr(plan.solver, "deterministic", True)
         if monitor is not None:
             self.watched.append({"label": job.label, **monitor.summary()})
         # the loop counts rounds after the first, which for a direct method is all of its work
@@ -451,4 +454,5 @@ class _Runs:
             systems=[system for system, _ in self.systems.values()],
             duals=[outcome.dual for outcome in self.outcomes],
             memories=self.memories,
+            deterministic=self.deterministic,
         )

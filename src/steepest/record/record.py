@@ -69,7 +69,7 @@ class FitRecord:
     iterations : int
         Rounds of the solver.
     deterministic : bool
-        Whether another run with any ``n_jobs`` gives the same bits.
+        Whether another run gives the same bits: always, for any ``n_jobs``, but for "hogwild" with several threads.
     certificate : Certificate
     history : History
     """
