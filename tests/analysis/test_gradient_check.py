@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import steepest
@@ -14,11 +14,16 @@ import steepest.losses as sl
 from steepest import check_gradient
 from steepest.data.source import as_source
 from steepest.exceptions import InvalidParameterError
+from steepest.losses.registry import is_composed
 from steepest.penalties import L1, L2
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
 
-OURS = sorted(n for n, c in {**sl.SCALAR_LOSSES, **sl.VECTOR_LOSSES}.items() if c.__module__.startswith("steepest."))
+OURS = sorted(
+    name
+    for name, cls in {**sl.SCALAR_LOSSES, **sl.VECTOR_LOSSES}.items()
+    if cls.__module__.startswith("steepest.") and not is_composed(cls)
+)
 
 
 def case(seed, d):
@@ -36,6 +41,7 @@ def case(seed, d):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**31), d=st.integers(1, 12), unit=st.sampled_from([1e-8, 1.0, 1e8]))
+@example(seed=129366, d=11, unit=1e-8)  # terms of h^2 and h^3 cancel at one of the last steps
 def test_right_gradients_pass(seed, d, unit):
     fun, grad, x = case(seed, d)
     found = check_gradient(lambda x: unit * fun(x), lambda x: unit * grad(x), x, rng=seed)

@@ -257,7 +257,7 @@ def _taylor(
         seen = seen[: int(np.argmin(np.append(clear, False)))]  # up to where rounding begins
         if len(seen) < 3:
             continue
-        last = seen[-3:]
+        last = seen[-7:]  # where terms of h^2 and h^3 cancel, two of them say nothing
         order = float(np.median(np.log2(remainders[last] / remainders[last + 1])))
         if order < worst[0]:
             # a wrong gradient misses a slope however small the step; what a kink nearby adds is gone there
