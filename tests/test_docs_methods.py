@@ -239,3 +239,63 @@ def test_stagnation_is_no_proof(signs):
     assert model.certificate_.status == "budget"
     assert not model.certificate_.passed
     assert model.certificate_.primal <= objective.min()
+
+
+# ------------------------------------------------------------------------------------------------ stochastic steps
+
+
+def objectives(X: Any, y: Any, alpha: float, seeds: int, epochs: int, **options: Any) -> tuple[Any, Any]:
+    """The history of a run, and the objective above its minimum, averaged over seeds."""
+    runs = [
+        steepest.LinearClassifier(
+            alpha=alpha,
+            solver="sgd",
+            solver_options={"average": False, "seed": seed, **options},
+            max_iter=epochs,
+            tol=0.0,
+            on_unconverged="ignore",
+        )
+        .fit(X, y)
+        .history_
+        for seed in range(seeds)
+    ]
+    least = steepest.LinearClassifier(alpha=alpha, tol=1e-9).fit(X, y).certificate_.primal
+    return runs[0], np.mean([run["objective"] for run in runs], axis=0) / least - 1.0
+
+
+def test_large_errors_first_is_sooner_on_a_planted_case():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 10))
+    normal = rng.standard_normal(10) / np.sqrt(10.0)
+    hard = rng.random(3000) < 0.2
+    X += np.where(hard, 0.0, 3.0 * np.sign(X @ normal))[:, None] * normal  # four in five are far from the boundary
+    y = np.where(X @ normal + 0.2 * hard * rng.logistic(size=3000) > 0.0, 1, -1)
+
+    def at_thirty_passes(order):
+        history, above = objectives(X, y, 1e-4, 3, 16, order=order, learning_rate=0.05, evaluate="every")
+        return above[(history["passes"] > 20.0) & (history["passes"] < 40.0)].mean()
+
+    large = at_thirty_passes("large_error")
+    assert 1.5 * large < at_thirty_passes("shuffled")
+    assert 3.0 * large < at_thirty_passes("replacement")
+
+
+def test_a_sorted_file_ends_further_away():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((600, 5))
+    y = np.where(X @ np.ones(5) + 2.0 * rng.logistic(size=600) > 0.0, 1, -1)
+    by_class = np.argsort(y, kind="stable")
+    ends = {
+        order: objectives(X[by_class], y[by_class], 0.01, 3, 15, order=order, learning_rate=0.02)[1][-2:].mean()
+        for order in ("cyclic", "shuffled", "alternating")
+    }
+    assert ends["cyclic"] > 3.0 * max(ends["shuffled"], ends["alternating"])
+
+
+def test_rates_of_one_over_k_give_errors_of_one_over_k():
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((300, 4))
+    y = np.where(X @ np.ones(4) + rng.logistic(size=300) > 0.0, 1, -1)
+    history, above = objectives(X, y, 0.1, 10, 100, order="replacement", learning_rate="1/(k+1)", eta0=10.0)
+    slope = np.polyfit(np.log(history["iteration"][2:]), np.log(above[2:]), 1)[0]
+    assert -1.3 < slope < -0.75
