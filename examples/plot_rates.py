@@ -145,6 +145,7 @@ def stochastic(eta0):
         fit(
             "sgd",
             max_iter=128,
+            tol=0.0,
             learning_rate="1/(k+1)",
             eta0=eta0,
             order="replacement",

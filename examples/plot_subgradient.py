@@ -141,8 +141,8 @@ axes.set(xlabel="steps", ylabel="best value seen", ylim=(1e-6, 10), xlim=(1, 900
 #
 # A support vector machine
 # ------------------------
-# The hinge has a kink, and subgradients are enough to train with it. With a squared penalty the slopes, mixed as the
-# steps were taken, also give a lower bound on the optimum, so the certificate can say how good the model is. The
+# The hinge has a kink, and subgradients are enough to train with it. With a squared penalty the slopes, mixed along
+# the way, also give a lower bound on the optimum, so the certificate can say how good the model is. The
 # optimum is known here from another solver.
 
 X, labels = load_breast_cancer(return_X_y=True)
