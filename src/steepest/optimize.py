@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,10 @@ def minimize(
     (True, [0.5, 0.0], [1.0, 40.0])
     """
     _check_limits(tol, max_iter, max_time)
+    if not (callback is None or callable(callback) or hasattr(callback, "round")):
+        raise InvalidParameterError(
+            f"callback: expected a function of (row, x) or an Observer, got {type(callback).__name__}. Leave it out."
+        )
     held = _constraint(bounds, constraint)
     problem = _problem(fun, x0, args, grad, hess, hessp, held)
     inner = function_solver(method, problem, options or {})
@@ -179,6 +184,7 @@ def minimize(
             )
     points: list[FloatArray] = []
     with ExitStack() as stack:
+        stack.enter_context(np.errstate(all="ignore"))  # loop and certificate judge the numbers themselves
         observers = [*stack.enter_context(watching())]
         if callback is not None:
             observers.append(callback if hasattr(callback, "round") else RoundCallback(callback))
@@ -228,12 +234,14 @@ def _notes(problem: FunctionProblem, outcome: Outcome, alone: bool) -> list[str]
 
 
 def _check_limits(tol: float, max_iter: int | None, max_time: float | None) -> None:
-    if not (isinstance(tol, int | float) and 0.0 <= tol < 1.0):
-        raise InvalidParameterError(f"tol: expected a number from 0 to below 1, got {tol!r}.")
-    if max_iter is not None and not (isinstance(max_iter, int | np.integer) and max_iter >= 0):
-        raise InvalidParameterError(f"max_iter: expected an integer >= 0 or None, got {max_iter!r}.")
-    if max_time is not None and not max_time > 0.0:
-        raise InvalidParameterError(f"max_time: expected seconds > 0 or None, got {max_time!r}.")
+    if not (isinstance(tol, Real) and not isinstance(tol, bool) and 0.0 <= tol < 1.0):
+        raise InvalidParameterError(f"tol: expected a number from 0 to below 1, got {tol!r}. Leave it out for 1e-14.")
+    if max_iter is not None and not (
+        isinstance(max_iter, Integral) and not isinstance(max_iter, bool) and max_iter >= 0
+    ):
+        raise InvalidParameterError(f"max_iter: expected an integer >= 0 or None, got {max_iter!r}. Try 1000.")
+    if max_time is not None and not (isinstance(max_time, Real) and not isinstance(max_time, bool) and max_time > 0.0):
+        raise InvalidParameterError(f"max_time: expected seconds > 0 or None, got {max_time!r}. Try 10.")
 
 
 def _constraint(bounds: Any, constraint: Any) -> Any:
@@ -243,7 +251,7 @@ def _constraint(bounds: Any, constraint: Any) -> Any:
     if constraint is not None:
         raise InvalidParameterError("bounds: expected either bounds or a constraint, got both. Leave one out.")
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        low, high = bounds.lb, bounds.ub
+        low, high = ((side if np.size(side) != 1 else float(np.ravel(side)[0])) for side in (bounds.lb, bounds.ub))
     else:
         try:
             pairs = [(low, high) for low, high in bounds]

@@ -31,6 +31,7 @@ import numpy as np
 
 from steepest.certify.faces import EDGE, Face, face_at
 from steepest.certify.second_order import Verdict, curvatures_by_lanczos
+from steepest.penalties.nearest import norm
 from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 
 GOOD = ("minimum to second order", "degenerate")  # no direction is known that leads down
@@ -123,7 +124,7 @@ def look(problem: Any, at: Evaluation, tol: float, started: float) -> Look:
 def projected_gradient_norm(problem: Any, at: Evaluation) -> float:
     """``|P(x - g) - x|``, which is the norm of the gradient where there is no constraint."""
     moved = at.gradient if problem.constraint is None else problem.project(at.w - at.gradient) - at.w
-    return float(np.linalg.norm(moved))
+    return norm(moved)
 
 
 def _possible(problem: Any, at: Evaluation, seen: Look) -> Look:

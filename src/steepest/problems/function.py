@@ -19,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steepest.exceptions import InvalidParameterError
+from steepest.penalties.nearest import norm
 from steepest.protocols import Evaluation, FloatArray, Traits
 
 _EPS = 2.0**-52
 STEP = _EPS ** (1 / 3)  # the best step of a central difference, in units of the variable
+WIDER = 1e3  # times that step, where a function does not change over it
 _SECOND = 1e-4  # the same for differences of gradients that are differences themselves
 _ROUND = 1e-14  # what rounding adds to a sum, or a norm, that a set bounds
+_NOTHING = 1e-100  # a start that near to zero tells no size
 _NONE = np.empty(0)
 
 
@@ -45,7 +48,7 @@ class FunctionProblem:
     fun : callable
         ``fun(x) -> float``, or ``(float, gradient)``.
     x0 : array-like
-        The start; it also tells the typical size of each variable (1 where it is zero).
+        The start; it also tells the typical size of each variable (1 where it is zero, or below 1e-100).
     grad : callable, True or None
         ``grad(x)``; True or None with a ``fun`` that returns pairs; None else means central differences.
     hess : callable, optional
@@ -75,11 +78,17 @@ class FunctionProblem:
         self.x0 = starting_point(x0)
         self.constraint = constraint
         self.low, self.high = limits(constraint, len(self.x0))
-        self.typical = np.where(self.x0 != 0.0, np.abs(self.x0), 1.0)
         allowed = _ROUND if constraint is not None and not constraint.separable else 0.0
         self.moved = constraint is not None and not constraint.contains(self.x0, allowed)
         if self.moved:
             self.x0 = self.project(self.x0)
+        self.typical = np.where(np.abs(self.x0) > _NOTHING, np.abs(self.x0), 1.0)
+        for name, given in (("hess", hess), ("hessp", hessp)):
+            if not (given is None or callable(given)):
+                raise InvalidParameterError(
+                    f"{name}: expected a function of x{', v' * (name == 'hessp')} or None, got {type(given).__name__}. "
+                    "Leave it out for differences of gradients."
+                )
         self.fun, self.hess, self.hessp = fun, hess, hessp
         self.size = len(self.x0)
         self.calls = Calls()
@@ -95,10 +104,11 @@ class FunctionProblem:
                 f"grad: True expects fun to return (value, gradient), but it returned {type(first).__name__}. "
                 "Give grad as a function, or leave it out."
             )
-        value = self._number(first[0] if self.paired else first)
-        if not math.isfinite(value):
+        said = first[0] if self.paired else first
+        if not math.isfinite(self._number(said)):
+            what = float(np.asarray(said).reshape(()))
             raise InvalidParameterError(
-                f"x0: fun must be finite at the start, but it is {value}. Begin inside its domain."
+                f"x0: fun must be finite at the start, but it is {what}. Begin inside its domain."
             )
 
     @property
@@ -127,17 +137,20 @@ class FunctionProblem:
             return (math.inf, np.full(len(x), math.nan)) if getattr(self, "paired", False) else math.inf
 
     def _number(self, value: Any) -> float:
-        out = np.asarray(value)
+        try:
+            out = np.asarray(value)
+        except ValueError:  # lists of unequal lengths
+            out = np.asarray(None)
         if out.size != 1 or out.dtype.kind not in "fiub":
             raise InvalidParameterError(
                 f"fun: expected one real number, got {type(value).__name__} of shape {out.shape}. "
-                "Return a float; a least-squares problem is given as steepest.LeastSquares."
+                "Return a float, or a tuple (value, gradient); a sum of squares is given as steepest.LeastSquares."
             )
         number = float(out.reshape(()))
         return math.inf if math.isnan(number) else number
 
     def _vector(self, value: Any, name: str) -> FloatArray:
-        out = np.asarray(value, dtype=np.float64)
+        out = copied(value, name)
         if out.shape != (self.size,):
             raise InvalidParameterError(f"{name}: expected an array of shape ({self.size},), got {out.shape}.")
         return out
@@ -187,15 +200,28 @@ class FunctionProblem:
             ahead[i] += step
             behind[i] += -step if both else 2.0 * step
             up, down = self.value(ahead), self.value(behind)
-            if both and math.isfinite(up) and math.isfinite(down):
+            if both and math.isfinite(up) and math.isfinite(down) and up != down:
                 g[i] = (up - down) / (ahead[i] - behind[i])
                 continue
             here = self.value(x) if math.isnan(here) else here
+            if both and up == down:
+                g[i] = self._coarse(x, i, WIDER * h) if up == here else 0.0
+                continue
             if both:  # the edge of the domain: one side
                 g[i] = (up - here) / (ahead[i] - x[i]) if math.isfinite(up) else (here - down) / (x[i] - behind[i])
             else:
                 g[i] = (4.0 * (up - here) - (down - here)) / (2.0 * (ahead[i] - x[i]))
         return g
+
+    def _coarse(self, x: FloatArray, i: int, h: float) -> float:
+        """The slope in x_i over a wide step, for a function that rounding makes constant over a narrow one."""
+        if not (x[i] + h <= self.high[i] and x[i] - h >= self.low[i]):
+            return 0.0
+        ahead, behind = x.copy(), x.copy()
+        ahead[i] += h
+        behind[i] -= h
+        up, down = self.value(ahead), self.value(behind)
+        return (up - down) / (ahead[i] - behind[i]) if math.isfinite(up) and math.isfinite(down) else 0.0
 
     # ------------------------------------------------------------------------------------------ as solvers see it
 
@@ -286,7 +312,7 @@ class FunctionProblem:
     def _hessian(self, at: Evaluation) -> FloatArray:
         if self.hess is not None:
             self.calls.hessians += 1
-            H = np.asarray(self.hess(at.w.copy()), dtype=np.float64)
+            H = copied(self.hess(at.w.copy()), "hess")
             if H.shape != (self.size, self.size):
                 raise InvalidParameterError(
                     f"hess: expected an array of shape ({self.size}, {self.size}), got {H.shape}."
@@ -310,8 +336,8 @@ class FunctionRay:
     def __init__(self, problem: FunctionProblem, at: Evaluation, d: FloatArray, ahead: Evaluation | None) -> None:
         self.problem, self.at, self.d = problem, at, d
         self.known: dict[float, Evaluation] = {} if ahead is None else {1.0: ahead}
-        length = float(np.linalg.norm(d / problem.units(at.w)))
-        self._h = STEP / length if length > 0.0 else 1.0
+        length = norm(d / problem.units(at.w))
+        self._h = STEP / length if 0.0 < length < math.inf else 1.0
 
     def value(self, t: float) -> float:
         """f at t."""
@@ -333,6 +359,19 @@ class FunctionRay:
             self.known[t] = self.problem.evaluate(self.at.w + t * self.d)
         at = self.known[t]
         return at.value, float(at.gradient @ self.d)
+
+
+def copied(value: Any, name: str) -> FloatArray:
+    """Numbers that a user's function returned, in an array of their own: it may use its buffer again."""
+    try:
+        out = np.array(value)
+        if out.dtype.kind == "c":
+            raise TypeError("complex numbers")
+        return out.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(
+            f"{name}: expected an array of real numbers, got {value!r:.80} ({error})."
+        ) from None
 
 
 def limits(constraint: Any, size: int) -> tuple[FloatArray, FloatArray]:

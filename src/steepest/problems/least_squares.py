@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from steepest.exceptions import InvalidParameterError
-from steepest.problems.function import STEP, FunctionProblem
+from steepest.problems.function import STEP, FunctionProblem, copied
 from steepest.protocols import Evaluation, FloatArray
 
 
@@ -67,7 +67,7 @@ class LeastSquaresProblem(FunctionProblem):
         self.calls.values += 1
         try:
             with np.errstate(all="ignore"):
-                r = np.asarray(self.squares.residuals(x.copy()), dtype=np.float64)
+                r = copied(self.squares.residuals(x.copy()), "residuals")
         except ArithmeticError:
             return np.full(1, np.nan)
         if r.ndim != 1:
@@ -79,7 +79,7 @@ class LeastSquaresProblem(FunctionProblem):
         if self.squares.jacobian is not None:
             self.calls.gradients += 1
             with np.errstate(all="ignore"):
-                J = np.asarray(self.squares.jacobian(x.copy()), dtype=np.float64)
+                J = copied(self.squares.jacobian(x.copy()), "jacobian")
             if J.ndim != 2 or J.shape[1] != self.size:
                 raise InvalidParameterError(f"jacobian: expected an array of shape (m, {self.size}), got {J.shape}.")
             return J
