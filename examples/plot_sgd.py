@@ -185,14 +185,8 @@ for name, size, colour in (
     above = model.history_["objective"] / least - 1.0
     shown = above > 1e-7
     axes.semilogy(passes[shown], above[shown], color=colour, linewidth=2)
-    axes.annotate(
-        name,
-        (passes[shown][-1], above[shown][-1]),
-        xytext=(6, 0),
-        textcoords="offset points",
-        color=colour,
-        va="center",
-    )
+    place = {"xytext": (6, {1: -6, 64: 6}.get(size, 0)), "textcoords": "offset points", "va": "center"}
+    axes.annotate(name, (passes[shown][-1], above[shown][-1]), color=colour, **place)
     reached = [passes[above <= accuracy] for accuracy in accuracies]
     table.append(f"{name:<10}" + "".join(f"{found[0]:>9.0f}" if len(found) else f"{'-':>9}" for found in reached))
 axes.set(xlabel="passes over the rows", ylabel="above the optimum, relative", xlim=(0, 34), ylim=(1e-7, 2))
