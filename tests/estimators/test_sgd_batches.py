@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -50,7 +52,8 @@ def test_other_steps_and_the_certificate_are_the_same_up_to_rounding(case, class
     np.testing.assert_allclose(parts.coef_, whole.coef_, rtol=1e-9, atol=1e-12)
     a, b = parts.certificate_, whole.certificate_
     assert (a.kind, a.status, a.bounds) == (b.kind, b.status, b.bounds)
-    np.testing.assert_allclose([a.primal, a.dual, a.value], [b.primal, b.dual, b.value], rtol=1e-7)
+    np.testing.assert_allclose(a.primal, b.primal, rtol=1e-7)
+    assert b.value <= a.value * (1.0 + 1e-7)  # rows in memory can carry a dual point along
     np.testing.assert_allclose(parts.history_["objective"], whole.history_["objective"], rtol=1e-10)
 
 
@@ -62,6 +65,24 @@ def test_it_stops_when_the_whole_stream_is_proven(regression_data):
     assert model.certificate_.kind == "duality_gap"
     from_memory = SGDRegressor(alpha=1e-2, tol=1e-3).fit(X, y)
     np.testing.assert_allclose(model.certificate_.primal, from_memory.certificate_.primal, rtol=2e-3)
+
+
+def test_pieces_are_let_go():
+    """At no time are more than two pieces alive: the one that is used, and the one that is made."""
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(200, 5)), np.tile([0, 1], 100)
+    alive, most = [], []
+
+    def read():
+        for low in range(0, 200, 10):
+            piece = X[low : low + 10].copy()
+            alive.append(weakref.ref(piece))
+            most.append(sum(ref() is not None for ref in alive))
+            yield piece, y[low : low + 10]
+
+    SGDClassifier("log_loss", max_iter=3, tol=None).fit_batches(read)
+    assert len(most) >= 4 * 20
+    assert max(most) <= 2
 
 
 def test_labels_are_those_that_come_or_those_that_are_named(class_data):

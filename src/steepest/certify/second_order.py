@@ -239,6 +239,9 @@ def _crude_norm(problem: Any, H: FloatArray) -> float:
 
 def _row_norm(problem: Any, basis: FloatArray) -> float:
     """``max_i |[x_i, 1]|_{H^-1}`` over rows of positive weight, with ``H^-1 = basis basis'``."""
+    if problem.source.kind == "stream":  # one reading, and scores of one piece at a time
+        problem.passes += 0.5
+        return max(_row_norm(piece, basis) for piece in problem.pieces())
     n, k, r = problem.source.shape[0], problem.layout.n_outputs, basis.shape[1]
     chunk = max(1, min(r, int(4e6 // max(1, n * k))))
     total = np.zeros(n if k == 1 else (n, k, k))

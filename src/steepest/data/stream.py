@@ -62,7 +62,7 @@ class StreamSource:
         for X in pieces() if first is None else first:
             source = as_source(X, pool=self.pool)
             data = np.ravel(source.rows[0])
-            samples.append(np.asarray(data[:: len(data) // _SAMPLE + 1], dtype=np.float64))
+            samples.append(np.array(data[:: len(data) // _SAMPLE + 1], dtype=np.float64))  # a view would keep the piece
             n, d = n + source.shape[0], source.shape[1]
             self.nnz += int(source.nnz)
             self.nbytes += int(source.nbytes)
