@@ -16,7 +16,7 @@ from pathlib import Path
 
 #: Methods that users can reach today.
 BUILT = [
-    *("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A11", "A13"),
+    *("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A11", "A12", "A13"),
     *("B1", "B2", "B3"),
     *("C1", "C2", "C3", "C4", "C5", "C6"),
     *("E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "E11", "E12", "E13", "E15"),
