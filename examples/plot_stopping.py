@@ -130,6 +130,59 @@ axes.set(xlabel="round, from 1", ylabel="mean loss")
 axes.legend(frameon=False)
 
 # %%
+# Stochastic steps
+# ----------------
+# A stochastic method ends in the same ways, counted in epochs. It looks at the objective in epochs 1, 2, 3, 4, 6, 8,
+# 11, 16 and so on, for a look costs as much as an epoch; in between it only steps.
+
+
+def stochastic(alpha=1e-2, **options):
+    return steepest.SGDClassifier("log_loss", alpha=alpha, random_state=0, on_unconverged="ignore", **options)
+
+
+show("tol=1e-3, the default", stochastic().fit(X, y))
+show("max_iter=3", stochastic(max_iter=3).fit(X, y))
+show("max_time=0.05", stochastic(alpha=1e-5, tol=1e-9, max_time=0.05, max_iter=10**9).fit(X, y))
+show("tol=None, 20 epochs", stochastic(tol=None, max_iter=20).fit(X, y))
+show("a rate that is too large", stochastic(learning_rate="constant", eta0=1e6, max_iter=20).fit(X, y))
+
+# %%
+# With a constant rate the steps never come to rest: the objective stays at some height, where it changes little on the
+# whole. That is stagnation, and no proof. The gradient does not vanish and the proven gap stays where it is, and both
+# say so. A rate that falls gets through.
+
+figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+for name, options, color in (
+    ("constant rate 0.05", {"learning_rate": "constant", "eta0": 0.05}, "tab:orange"),
+    ("rate found and lowered", {"learning_rate": "auto"}, "tab:blue"),
+):
+    model = stochastic(tol=1e-5, max_iter=200, **options).fit(X, y)
+    history = model.history_
+    axes.loglog(history["passes"], history["gap"] / history["objective"], ".-", color=color)
+    last = history["gap"][-1] / history["objective"][-1]
+    axes.text(history["passes"][-1] * 1.08, last, name, color=color, va="center")
+    show(name, model)
+    print(f"    gradient norm, last: {history['gradient_norm'][-1]:.1e}")
+axes.set(xlabel="passes over the rows", ylabel="proven gap / objective", title="stagnation is not proof")
+axes.set_xlim(right=3000)
+axes.spines[["top", "right"]].set_visible(False)
+
+# %%
+# ``early_stopping`` holds rows out, as in scikit-learn, and ends after ``n_iter_no_change`` epochs without improvement
+# on them; rows that are given to ``fit`` do the same with ``patience``. The parameters that were best on those rows are
+# returned, not the last ones.
+
+options = {"alpha": 1e-6, "learning_rate": "constant", "eta0": 0.01, "max_iter": 300}
+through = stochastic(**options).fit(wide[train], y[train], **rows)
+stopped = stochastic(patience=10, **options).fit(wide[train], y[train], **rows)
+losses = stopped.history_["validation_loss"]
+show("patience=10", stopped)
+print(f"validation loss: least {np.nanmin(losses):.4f}, last {losses[-1]:.4f}, to the end ", end="")
+print(f"{through.history_['validation_loss'][-1]:.4f}")
+z = stopped.decision_function(wide[held])
+print(f"of the parameters that are returned: {np.mean(np.logaddexp(0.0, -(2 * y[held] - 1) * z)):.4f}")
+
+# %%
 # Not certified: warn, raise, or ignore
 # -------------------------------------
 
