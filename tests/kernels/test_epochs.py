@@ -52,7 +52,8 @@ def plain(loss, X, y, p, order, factors, rates, size, l2, l1, w, average=False, 
     mean = np.zeros(D + 1) if average else NONE
     seen = np.zeros(D) if l1 > 0 else NONE
     rows = as_source(X).rows
-    plain_epoch(loss, rows, y, p, order, factors, rates, size, l2, l1, bias, w, D, seen, mean, np.zeros_like(mean))
+    scratch = (seen, mean, np.zeros_like(mean))
+    plain_epoch(loss, rows, y, p, order, factors, rates, size, l2, l1, bias, w, D, *scratch, NONE)
     return (w, mean / len(rates)) if average else w
 
 
@@ -79,7 +80,7 @@ def test_without_an_intercept_there_is_none(data) -> None:
     for i, eta in zip(order, rates, strict=True):
         x = X[[int(i)]].toarray()[0]
         truth = (1.0 - 0.1 * eta) * truth - eta * p[i] * Logistic().slope(x @ truth, y[i]) * x
-    plain_epoch(Logistic(), as_source(X).rows, y, p, order, NONE, rates, 1, 0.1, 0.0, 1.0, w, D, NONE, NONE, NONE)
+    plain_epoch(Logistic(), as_source(X).rows, y, p, order, NONE, rates, 1, 0.1, 0.0, 1.0, w, D, NONE, NONE, NONE, NONE)
     np.testing.assert_allclose(w, truth, rtol=0, atol=1e-12)
 
 
@@ -141,9 +142,8 @@ def run(rule, loss, X, y, p, order, rates, size, l2, l1, epochs=2, average=False
     t = 0.0
     rows = as_source(X).rows
     for _ in range(epochs):
-        t = rule_epoch(
-            rule, unpenalised(rule), loss, rows, y, p, order, NONE, rates, size, l2, l1, w, D, state, t, gradient, mean
-        )
+        args = (NONE, rates, size, l2, l1, w, D, state, t, gradient, mean, NONE)
+        t = rule_epoch(rule, unpenalised(rule), loss, rows, y, p, order, *args)
     assert t == epochs * len(rates)
     assert not gradient.any()
     return (w, mean / t) if average else w
@@ -236,7 +236,7 @@ def test_sparse_adam_is_that_of_pytorch(data) -> None:
         w.grad = torch.sparse_coo_tensor(at, torch.tensor(u * row.data).reshape(-1, 1), (D, 1), check_invariants=True)
         optimiser.step()
     rows, ours = as_source(X).rows, np.zeros(D)
-    args = (NONE, np.full(N, 0.1), 1, 0.0, 0.0, ours, D, np.zeros((4, D)), 0.0, np.zeros(D), NONE)
+    args = (NONE, np.full(N, 0.1), 1, 0.0, 0.0, ours, D, np.zeros((4, D)), 0.0, np.zeros(D), NONE, NONE)
     rule_epoch(Adam(eps=1e-20), Adam(eps=1e-20), Logistic(), rows, y, p, order, *args)
     np.testing.assert_allclose(ours, w.detach().numpy()[:, 0], rtol=0, atol=1e-10)
 
@@ -255,7 +255,7 @@ def test_penalised_minimum_is_a_fixed_point_of_adaptive_rules() -> None:
     for epoch in range(60):
         order = rng.permutation(n).astype(np.uint32)
         rates = np.full(n, 0.5 / (1.0 + epoch))
-        args = (NONE, rates, 1, l2, 0.0, w, 2, state, t, np.zeros(2), NONE)
+        args = (NONE, rates, 1, l2, 0.0, w, 2, state, t, np.zeros(2), NONE, NONE)
         t = rule_epoch(Adagrad(), Adagrad(), Squared(), S, y, NONE, order, *args)
     np.testing.assert_allclose(w, truth, rtol=0.01)
 
@@ -269,7 +269,7 @@ def test_a_step_costs_the_entries_of_its_row() -> None:
     seen = []
     for X, d in ((small, 30), (wide, 30_000)):
         w, state = np.zeros(d), np.zeros((4, d))
-        args = (NONE, np.full(40, 0.1), 1, 0.1, 0.001, w, d, state, 0.0, np.zeros(d), NONE)
+        args = (NONE, np.full(40, 0.1), 1, 0.1, 0.001, w, d, state, 0.0, np.zeros(d), NONE, NONE)
         rule_epoch(Adagrad(), Adagrad(), Logistic(), as_source(X).rows, y, NONE, order, *args)
         seen.append(w)
     np.testing.assert_array_equal(seen[0], seen[1][::1000])

@@ -68,7 +68,7 @@ def test_steps_equal_the_formula(data, rule, name: str, size: int, l2: float, l1
         total += w
     for form in (X, dense) if name == "box" else (X,):
         ours, mean = start.copy(), np.zeros(D + 1)
-        args = (p, order, NONE, rates, size, l2, l1, ours, D, np.zeros((4, D + 1)), 0.0, mean)
+        args = (p, order, NONE, rates, size, l2, l1, ours, D, np.zeros((4, D + 1)), 0.0, mean, NONE)
         t = projected_epoch(rule, rule, held, kind, radius, Squared(), as_source(form).rows, y, *args)
         assert t == len(rates)
         np.testing.assert_allclose(ours, w, rtol=0, atol=1e-10)
@@ -95,6 +95,6 @@ def test_every_score_is_held_by_itself(data) -> None:
             b[o], state[0, e], state[1, e] = rule.advance(b[o], state[0, e], 0.0, U[:, o].sum(), eta, 0.0, 0.0)
         assert held.contains(W, 1e-12)
     w = np.zeros(D * K + K)
-    args = (p, order, NONE, rates, 4, 0.01, 0.01, w, D, K, np.zeros((4, len(w))), 0.0, NONE)
+    args = (p, order, NONE, rates, 4, 0.01, 0.01, w, D, K, np.zeros((4, len(w))), 0.0, NONE, np.empty((0, K)))
     projected_epoch_many(rule, rule, held, kind, radius, Softmax(), as_source(X).rows, y, *args)
     np.testing.assert_allclose(w, np.append(W.ravel(), b), rtol=0, atol=1e-10)

@@ -13,6 +13,7 @@ from steepest.rules import Adagrad, Momentum, unpenalised
 
 N, D, K = 60, 12, 3
 NONE = np.empty(0)
+UNNOTED = np.empty((0, 4))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def plain(X, y, p, order, factors, rates, size, l2, l1, w, average=False, bias=1
     w = w.copy()
     mean = np.zeros(len(w)) if average else NONE
     seen = np.zeros(D if l1 > 0 else 0)
-    args = (p, order, factors, rates, size, l2, l1, bias, w, D, K, seen, mean, np.zeros_like(mean))
+    args = (p, order, factors, rates, size, l2, l1, bias, w, D, K, seen, mean, np.zeros_like(mean), UNNOTED)
     plain_epoch_many(Softmax(), as_source(X).rows, y, *args)
     return (w, mean / len(rates)) if average else w
 
@@ -91,7 +92,7 @@ def run(rule, X, y, p, order, rates, size, l2, l1, epochs=2, average=False, star
     gradient = np.zeros(D * K if size > 1 else 0)
     t, rows = 0.0, as_source(X).rows
     for _ in range(epochs):
-        args = (p, order, NONE, rates, size, l2, l1, w, D, K, state, np.empty((2, D)), t, gradient, mean)
+        args = (p, order, NONE, rates, size, l2, l1, w, D, K, state, np.empty((2, D)), t, gradient, mean, UNNOTED)
         t = rule_epoch_many(rule, unpenalised(rule), Softmax(), rows, y, *args)
     assert t == epochs * len(rates)
     assert not gradient.any()
@@ -153,7 +154,8 @@ def test_a_step_costs_the_entries_of_its_row() -> None:
     seen = []
     for X, d in ((small, D), (wide, 1000 * D)):
         w, state = np.zeros(d * K), np.zeros((4, d * K))
-        args = (NONE, order, NONE, np.full(30, 0.1), 1, 0.1, 0.001, w, d, K, state, np.empty((2, d)), 0.0, NONE, NONE)
+        rest = (np.empty((2, d)), 0.0, NONE, NONE, UNNOTED)
+        args = (NONE, order, NONE, np.full(30, 0.1), 1, 0.1, 0.001, w, d, K, state, *rest)
         rule_epoch_many(Adagrad(), Adagrad(), Softmax(), as_source(X).rows, y, *args)
         seen.append(w.reshape(d, K))
     np.testing.assert_array_equal(seen[0], seen[1][::1000])

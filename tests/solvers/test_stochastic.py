@@ -170,7 +170,7 @@ class TestOptimum:
 
 class TestMemory:
     OPTIONS = (
-        {},
+        {"steer": False},
         {"rule": "adam", "batch_size": 7},
         {"learning_rate": 0.05, "average": 100},
         {"order": "large_error", "learning_rate": "adaptive", "eta0": 0.1},
@@ -194,8 +194,8 @@ class TestMemory:
         np.testing.assert_array_equal(memory.state, whole.memory.state)
 
     def test_softmax_too(self, make_problem):
-        at_once = fit(make_problem(loss="softmax"), StochasticGradient(), 3)
-        solver = StochasticGradient()
+        at_once = fit(make_problem(loss="softmax"), StochasticGradient(steer=False), 3)
+        solver = StochasticGradient(steer=False)
         for _ in range(3):
             piece = fit(make_problem(loss="softmax"), solver, 1)
         np.testing.assert_array_equal(piece.w, at_once.w)
@@ -238,7 +238,8 @@ class TestAverage:
     def test_auto_beats_the_last_iterate(self, make_problem):
         problem = make_problem()
         best = optimum(problem)
-        ends = [fit(problem, StochasticGradient(average=a), 32).certificate.primal - best for a in ("auto", False)]
+        solvers = [StochasticGradient(average=a, steer=False) for a in ("auto", False)]
+        ends = [fit(problem, solver, 32).certificate.primal - best for solver in solvers]
         assert 0.0 <= ends[0] < ends[1]
 
 

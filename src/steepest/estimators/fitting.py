@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -409,6 +409,10 @@ class _Runs:
                 info=info,
                 monitor=monitor,
             )
+        if control.tol is not None and not outcome.certificate.passed and hasattr(plan.solver, "advice"):
+            said = plan.solver.advice(plan.problem, outcome.history, control.tol)
+            evidence = {**outcome.certificate.evidence, "advice": said}
+            outcome.certificate = replace(outcome.certificate, evidence=evidence)
         self.jobs.append(job)
         self.outcomes.append(outcome)
         self.memories.append(getattr(plan.solver, "memory", None))

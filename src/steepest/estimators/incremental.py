@@ -42,7 +42,7 @@ def make_solver(model: Any, seed: int, observed: bool, kind: Any, **options: Any
     model : Incremental
     seed : int
     observed : bool
-        Whether a schedule may look at the objective.
+        Whether a schedule may look at the objective, and the gap may steer a rate.
     kind : class
         `StochasticGradient`, or one with its options.
     options
@@ -62,6 +62,7 @@ def make_solver(model: Any, seed: int, observed: bool, kind: Any, **options: Any
         batch_size=model.batch_size,
         average=model.average,
         seed=seed,
+        steer=observed,
     )
 
 
@@ -87,6 +88,7 @@ class Incremental(LinearModel):
     n_iter_: int
     t_: float
     _memories: list[Any] | None
+    _rule: str  # whose they are
     _mean: float | None  # the mean weight of the rows of the first call
     _rows_seen: float
     _calls: int
@@ -120,6 +122,7 @@ class Incremental(LinearModel):
         self._mean = data.weights.total / data.X.shape[0]
         self._rows_seen, self._calls = data.weights.total, 0
         self._memories = [_at(m, w) for m, w in zip(solution.memories, solution.weights, strict=True)]
+        self._rule = rule_value(self.optimizer).name
         self._count()
         if hasattr(self, "_process"):
             del self._process
@@ -194,24 +197,26 @@ class Incremental(LinearModel):
     def _epoch(self, data: Any, fresh: bool) -> None:
         """One epoch over the rows of every job; sets coefficients."""
         from steepest.data.source import as_source
+        from steepest.solvers.rates import bounded
         from steepest.solvers.streamed import advance_once, finite
 
         jobs: list[Job] = self._problems(data)
         own = bool(self.fit_intercept)
+        solver = self._process[1]
         if fresh:
             self._memories, self._rows_seen, self._calls = None, 0.0, 0
-        if getattr(self, "_memories", None) is None and not fresh:
-            k = jobs[0].n_outputs if len(jobs) == 1 else len(jobs)
-            self._starts(jobs, k, data.X.shape[1], own)
+        kept = self._usable(jobs, data.X.shape[1] + own, solver.name)
+        if None in kept and not fresh:
+            self._starts(jobs, data.X.shape[1], own)
         source, n = as_source(data.X), data.X.shape[0]
-        solver = self._process[1]
         weights, memories = [], []
         assert self._mean is not None
-        for row, job in enumerate(jobs):
+        for job, memory in zip(jobs, kept, strict=True):
             problem = make_problem(source, job, own)
-            memory = self._memories[row] if self._memories else None
             if memory is not None and not isinstance(solver.learning_rate, str):
                 memory.schedule = solver.learning_rate  # a rate may be changed between two calls
+            elif memory is not None:
+                memory.schedule = bounded(problem, solver.rule, solver.batch_size, memory.schedule)
             solver.memory = memory
             solver.mean_weight = data.weights.total / n / self._mean
             with np.errstate(all="ignore"):
@@ -224,15 +229,26 @@ class Incremental(LinearModel):
                 )
             memories.append(solver.memory)
             weights.append(solver.memory.point())
-        self._memories = memories
+        self._memories, self._rule = memories, solver.name
         solver.memory = None
         self._set_coefficients(weights, data, jobs[0].n_outputs, own)
 
-    def _starts(self, jobs: list[Job], k: int, d: int, own: bool) -> None:
+    def _usable(self, jobs: list[Job], size: int, rule: str) -> list[Any]:
+        """The memories of earlier calls; None where there is none, or parameters changed what it would mean."""
+        memories = getattr(self, "_memories", None)
+        if memories is None or len(memories) != len(jobs) or self._rule != rule:
+            return [None] * len(jobs)
+        return [m if m is not None and len(m.w) == size * jobs[0].n_outputs else None for m in memories]
+
+    def _starts(self, jobs: list[Job], d: int, own: bool) -> None:
         """A model without a memory goes on from its coefficients."""
+        k = jobs[0].n_outputs if len(jobs) == 1 else len(jobs)
         found = self._previous(k, d)
         if found is None:
-            return
+            raise InvalidParameterError(
+                f"loss: expected one with the scores a row of the calls before, {len(np.atleast_2d(self.coef_))}, got "
+                f"{k} with {self.loss!r}. Make a new estimator."
+            )
         W, b = found
         if jobs[0].n_outputs > 1:
             jobs[0].start = np.concatenate([W.T.ravel(), b if own else b[:0]])

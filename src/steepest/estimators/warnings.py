@@ -29,6 +29,15 @@ _CURES: dict[Status, str] = {
 }
 
 
+_SLOW = (Status.BUDGET, Status.STALLED, Status.APPROXIMATE)
+#: What minimises the objective of an estimator by a method that certifies.
+_CERTIFYING = {
+    "SGDClassifier": "LinearClassifier(solver='auto')",
+    "SGDRegressor": "LinearRegressor(solver='auto')",
+    "Perceptron": "LinearClassifier(solver='auto')",
+}
+
+
 def sentence(name: str, certificate: Certificate) -> str:
     """What was proven, what was asked, why it ended, and a cure.
 
@@ -45,4 +54,8 @@ def sentence(name: str, certificate: Certificate) -> str:
     else:
         proven = f"nothing is proven (tol={certificate.tol:g})"
     cure = _CURES.get(certificate.status, _CURES[Status.STALLED])
+    advice = certificate.evidence.get("advice")
+    if advice is not None and certificate.status in _SLOW:
+        other = _CERTIFYING.get(name, f"{name}(solver='auto')")
+        cure = f"{advice} {other} minimises the same objective, and proves it within passes.".lstrip()
     return f"{name} is not certified: {proven}. Status '{certificate.status}': {certificate.reason.rstrip('.')}. {cure}"

@@ -84,7 +84,7 @@ def multiply_out(v, d, scale, cuts, seen, truncating, reach, lag, mean, averagin
 
 
 @fast_kernel
-def plain_epoch(loss, rows, y, p, order, factors, rates, size, l2, l1, bias_rate, w, d, seen, mean, lag):
+def plain_epoch(loss, rows, y, p, order, factors, rates, size, l2, l1, bias_rate, w, d, seen, mean, lag, noted):
     """One step for each ``size`` rows of ``order``; ``w`` holds d weights, then the intercept where one is fitted.
 
     Parameters
@@ -101,11 +101,14 @@ def plain_epoch(loss, rows, y, p, order, factors, rates, size, l2, l1, bias_rate
     seen : (d,) scratch, or of length 0 where l1 is 0
     mean, lag : of the length of w, or of length 0 for no average
         ``mean`` gains the sum of the parameters after each step.
+    noted : (m,), or of length 0
+        Takes the slope that each position met, without its weight and factor.
     """
     truncating = l1 > 0.0
     averaging = mean.shape[0] > 0
     weighted = p.shape[0] > 0
     factored = factors.shape[0] > 0
+    noting = noted.shape[0] > 0
     intercept = w.shape[0] > d
     m = order.shape[0]
     u = np.empty(size)
@@ -138,6 +141,8 @@ def plain_epoch(loss, rows, y, p, order, factors, rates, size, l2, l1, bias_rate
                             lag[j] += reach * (new - v)
                         w[j] = new
             c = slope(loss, scale * dot(rows, w, i, first, end) + b, y[i])
+            if noting:
+                noted[k] = c
             if weighted:
                 c *= p[i]
             if factored:
@@ -177,3 +182,14 @@ def plain_epoch(loss, rows, y, p, order, factors, rates, size, l2, l1, bias_rate
         w[d] = b
         if averaging:
             mean[d] += bias_sum
+
+
+@fast_kernel
+def gather_notes(noted, order, mix, slopes, k):
+    """Slopes of rows, k each and flat, move by ``mix`` of the way to what was noted at their visits."""
+    for at in range(order.shape[0]):
+        if at + FAR < order.shape[0]:
+            prefetch(slopes, np.int64(order[at + FAR]) * k)
+        to = np.int64(order[at]) * k
+        for c in range(k):
+            slopes[to + c] += mix * (noted[at * k + c] - slopes[to + c])

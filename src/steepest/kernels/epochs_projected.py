@@ -127,8 +127,9 @@ def gather(p, order, factors, r, share):
 
 @fast_kernel
 def projected_epoch(
-    rule, free, constraint, kind, radius, loss, rows, y, p, order, factors, rates, size, l2, l1, w, d, state, t, mean
-):
+    rule, free, constraint, kind, radius, loss, rows, y, p, order, factors, rates, size, l2, l1,
+    w, d, state, t, mean, noted,
+):  # fmt: skip
     """Projected steps for a scalar loss; as `steepest.kernels.epochs_rules.rule_epoch`.
 
     Parameters
@@ -146,6 +147,7 @@ def projected_epoch(
         t after the epoch.
     """
     averaging = mean.shape[0] > 0
+    noting = noted.shape[0] > 0
     intercept = w.shape[0] > d
     m = order.shape[0]
     gradient = np.zeros(d)
@@ -165,7 +167,10 @@ def projected_epoch(
             s = shift
             for e in range(first, end):
                 s += entry(rows, i, e) * w[column(rows, i, e)]
-            g = slope(loss, s, y[i]) * gather(p, order, factors, r, share)
+            g = slope(loss, s, y[i])
+            if noting:
+                noted[r] = g
+            g *= gather(p, order, factors, r, share)
             total += g
             if g != 0.0:
                 for e in range(first, end):
@@ -183,10 +188,12 @@ def projected_epoch(
 
 @fast_kernel
 def projected_epoch_many(
-    rule, free, constraint, kind, radius, loss, rows, y, p, order, factors, rates, size, l2, l1, w, d, k, state, t, mean
-):
+    rule, free, constraint, kind, radius, loss, rows, y, p, order, factors, rates, size, l2, l1,
+    w, d, k, state, t, mean, noted,
+):  # fmt: skip
     """Projected steps for a loss of k scores; the weights of each score are held in the set by themselves."""
     averaging = mean.shape[0] > 0
+    noting = noted.shape[0] > 0
     base = d * k
     intercept = w.shape[0] > base
     m = order.shape[0]
@@ -215,6 +222,9 @@ def projected_epoch_many(
                 for o in range(k):
                     z[o] += x * w[at + o]
             value_slope(loss, z, y[i], u)
+            if noting:
+                for o in range(k):
+                    noted[r, o] = u[o]
             factor = gather(p, order, factors, r, share)
             for o in range(k):
                 u[o] *= factor

@@ -34,7 +34,9 @@ def shrink(rule, w, s, r, length, l2, l1, a, b, c):
 
 
 @fast_kernel
-def rule_epoch(rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1, w, d, state, t, gradient, mean):
+def rule_epoch(
+    rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1, w, d, state, t, gradient, mean, noted
+):
     """One step for each ``size`` rows of ``order``; as `steepest.kernels.epochs.plain_epoch`.
 
     Parameters
@@ -49,6 +51,7 @@ def rule_epoch(rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1
     gradient : (d,) zeros, and zeros again afterwards
     mean : of the length of w, or of length 0 for no average
         Gains the sum over steps of the parameters as they stood when last touched.
+    noted : as there
 
     Returns
     -------
@@ -59,6 +62,7 @@ def rule_epoch(rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1
     averaging = mean.shape[0] > 0
     weighted = p.shape[0] > 0
     factored = factors.shape[0] > 0
+    noting = noted.shape[0] > 0
     intercept = w.shape[0] > d
     m = order.shape[0]
     u = np.empty(size)
@@ -93,7 +97,10 @@ def rule_epoch(rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1
                         w[j] = shrink(rule, w[j], state[0, j], state[1, j], gap, l2, l1, a, b, c)
                         state[CLOCK, j] = clock
                 s += entry(rows, i, e) * w[j]
-            g = slope(loss, s, y[i]) * share
+            g = slope(loss, s, y[i])
+            if noting:
+                noted[k] = g
+            g *= share
             if weighted:
                 g *= p[i]
             if factored:

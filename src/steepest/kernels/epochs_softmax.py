@@ -36,7 +36,7 @@ def multiply_out_many(v, d, k, scale, cuts, seen, truncating, reach, lag, mean, 
 
 
 @fast_kernel
-def plain_epoch_many(loss, rows, y, p, order, factors, rates, size, l2, l1, bias_rate, w, d, k, seen, mean, lag):
+def plain_epoch_many(loss, rows, y, p, order, factors, rates, size, l2, l1, bias_rate, w, d, k, seen, mean, lag, noted):
     """One plain step for each ``size`` rows of ``order``; as `steepest.kernels.epochs.plain_epoch`.
 
     Parameters
@@ -47,11 +47,13 @@ def plain_epoch_many(loss, rows, y, p, order, factors, rates, size, l2, l1, bias
     d, k : int
         Columns, scores.
     seen : (d,) scratch, or of length 0 where l1 is 0
+    noted : (m, k), or of shape (0, k)
     """
     truncating = l1 > 0.0
     averaging = mean.shape[0] > 0
     weighted = p.shape[0] > 0
     factored = factors.shape[0] > 0
+    noting = noted.shape[0] > 0
     m = order.shape[0]
     base = d * k
     intercept = w.shape[0] > base
@@ -98,6 +100,9 @@ def plain_epoch_many(loss, rows, y, p, order, factors, rates, size, l2, l1, bias
                 z[c] = scale * z[c] + b[c]
             u = U[r - start]
             value_slope(loss, z, y[i], u)
+            if noting:
+                for c in range(k):
+                    noted[r, c] = u[c]
             if weighted or factored:
                 factor = 1.0
                 if weighted:
@@ -144,7 +149,7 @@ def plain_epoch_many(loss, rows, y, p, order, factors, rates, size, l2, l1, bias
 
 @fast_kernel
 def rule_epoch_many(
-    rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1, w, d, k, state, seen, t, gradient, mean
+    rule, free, loss, rows, y, p, order, factors, rates, size, l2, l1, w, d, k, state, seen, t, gradient, mean, noted
 ):
     """One step for each ``size`` rows of ``order``; as `steepest.kernels.epochs_rules.rule_epoch`.
 
@@ -158,6 +163,7 @@ def rule_epoch_many(
     seen : (2, d) scratch
         The clock and the step up to which a column is up to date.
     gradient : (d k,) zeros, and zeros again afterwards; or of length 0 for single rows
+    noted : (m, k), or of shape (0, k)
 
     Returns
     -------
@@ -168,6 +174,7 @@ def rule_epoch_many(
     averaging = mean.shape[0] > 0
     weighted = p.shape[0] > 0
     factored = factors.shape[0] > 0
+    noting = noted.shape[0] > 0
     base = d * k
     intercept = w.shape[0] > base
     m = order.shape[0]
@@ -213,6 +220,9 @@ def rule_epoch_many(
                     z[q] += x * w[at + q]
             u = U[r - start]
             value_slope(loss, z, y[i], u)
+            if noting:
+                for q in range(k):
+                    noted[r, q] = u[q]
             factor = share
             if weighted:
                 factor *= p[i]

@@ -25,6 +25,7 @@ from steepest.certify.bounds import FLOOR, quick_bound
 from steepest.protocols import HISTORY_COLUMNS, Bound, Certificate, Evaluation, FloatArray, Observer, Round, Status
 from steepest.record.history import History
 from steepest.record.validation import Monitor
+from steepest.solvers.stagnation import Doublings
 
 RETRIES = 8  # times that the target is tightened when the certificate misses it
 ULPS = 4.0 * 2.0**-52  # of the objective: what rounding makes of equal ones
@@ -74,6 +75,8 @@ class _Watch:
         self.dual: FloatArray | None = None
         self.iterations = 0
         self.notes: list[str] = []
+        waits = monitor is not None and monitor.selects
+        self.doublings = Doublings(0.0 if waits else limits.tol, limits.max_iter)
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.began
@@ -344,13 +347,17 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
         if round_.exhausted:
             return Status.STALLED, round_.note or "no step decreases the objective beyond rounding"
         grew = at.value > 1e3 * abs(before) + 1e3 * abs(floor / FLOOR)
-        wanders = round_.dual is not None or getattr(solver, "wanders", False)  # methods on the dual pass such points
+        wanders = getattr(solver, "wanders", round_.dual is not None)  # methods on the dual pass such points
         if grew and watch.iterations > 3 and not wanders:
             said = f"the objective grew to {at.value:.3g}, from {before:.3g} at best"
             return Status.DIVERGED, said + _cure(solver, state)
         flat = flat + 1 if not at.value < before else 0
         if flat >= solver.patience:
             return Status.STALLED, f"no decrease of the objective in {flat} rounds"
+        if getattr(solver, "slows", False):
+            slow = watch.doublings.see(watch.iterations, at.value, bound.relative)
+            if slow is not None:
+                return Status.STALLED, slow
 
 
 def _unmeasured(solver: Any, state: Any, watch: _Watch, round_: Round) -> tuple[Status, str] | None:

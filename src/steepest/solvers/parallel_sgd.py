@@ -100,7 +100,7 @@ class ParallelSGD(Epochs):
             l2, l1 = problem.traits.l2, problem.traits.l1
             plain_epoch(
                 problem.loss, source.rows, problem.y, state.p, order, NONE, own, self.batch_size, l2, l1, 1.0, w, d,
-                seen, NONE, NONE,
+                seen, NONE, NONE, NONE,
             )  # fmt: skip
             w *= len(order)
             return w

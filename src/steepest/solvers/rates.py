@@ -3,8 +3,9 @@
 Plain steps and those with momentum, for a loss with a Lipschitz slope.  A row's gradient step is stable up to rates
 of the order of ``1 / (L R^2)`` with ``R^2 = sum p q^2 / sum p q`` and ``q = |x_i|^2``; a batch of B rows to
 ``1 / (L (R^2 / B + lambda))`` with lambda the largest eigenvalue of ``X^T P X``.  That is the first rate.  It fades as
-``(1 + decay t)^-3/4``, which suits averaging (Xu 2011), with a decay of at least ``eta0 l2``.  Many rows for few
-columns are noise to be averaged out: the decay grows with their ratio, from 0.1 to 10 an epoch.
+``(1 + decay t)^-3/4``, which suits averaging (Xu 2011), or ``^-0.85`` for a loss with kinks, with
+a decay of at least ``eta0 l2``.  Many rows for few columns are noise to be averaged out: the decay grows with their
+ratio, from 0.1 to 10 an epoch.
 
 Other rules and losses: rates three apart are tried from the start on a sample, a step a row, as long as they get
 better, and the best one is taken (Bottou 2012).  The decay is 1 an epoch, none for rules whose steps fade by
@@ -27,16 +28,12 @@ FIRST = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01, "adamw": 0.01, "ftrl": 0
 STEADY = ("adagrad", "ftrl")  # rules whose steps fade by themselves
 CURVED = ("sgd", "momentum", "nesterov")
 POWER = 0.75
+KINKED = 0.85  # noise about a kink is what keeps the gap of such a loss open: it fades a little sooner
 FACTOR = 3.0  # between rates that are tried
 TRIALS = 9
 ROWS = 4096  # of a sample
 UNEVEN = 100.0  # ratio of the scales of columns that is worth a note
 ENTRIES = 4e6  # of a sample, numbers of X
-
-
-def fading(eta0: float, decay: float) -> Fading:
-    """The schedule of "auto", eta0 (1 + decay t)^-0.75."""
-    return Fading(eta0, decay, POWER)
 
 
 def auto(problem: Any, rule: Any, size: int, *, averaging: bool = True, seed: int = 0) -> tuple[Any, str]:
@@ -72,7 +69,77 @@ def auto(problem: Any, rule: Any, size: int, *, averaging: bool = True, seed: in
     if rule.name in STEADY or size >= n:  # no noise in a whole batch
         return Constant(eta0), f"learning_rate='auto': {eta0:.3g}, from {whence}"
     decay = max(eta0 * strength, noise / epoch)
-    return fading(eta0, decay), f"learning_rate='auto': {eta0:.3g} (1 + {decay:.3g} t)^-{POWER}, from {whence}"
+    power = POWER if problem.traits.smooth else KINKED
+    return Fading(eta0, decay, power), f"learning_rate='auto': {eta0:.3g} (1 + {decay:.3g} t)^-{power}, from {whence}"
+
+
+def steered(schedule: Any, t: int, noise: float, bias: float) -> Any:
+    """A schedule of "auto" after t steps, with the decay that brings the parts of a duality gap into balance.
+
+    With ``noise ~ eta`` and ``bias ~ 1 / (eta t)^2`` their sum is least at ``noise = 2 bias``.  The rate changes at
+    most twofold, and never beyond the first.
+
+    Examples
+    --------
+    >>> steered(Fading(1.0, 0.02, 1.0), 100, noise=1e-3, bias=0.5e-3).decay, steered(
+    ...     Fading(1.0, 0.02, 1.0), 100, noise=1e-3, bias=1.0
+    ... ).decay
+    (0.02, 0.005)
+    """
+    if not isinstance(schedule, Fading) or t == 0 or not (0.0 <= noise < math.inf and 0.0 <= bias < math.inf):
+        return schedule
+    change = float(np.clip(math.cbrt(2.0 * bias / max(noise, 1e-300)), 0.5, 2.0))
+    wanted = (1.0 + schedule.decay * t) * change ** (-1.0 / schedule.power)
+    return schedule._replace(decay=max(wanted - 1.0, 1e-300) / t)
+
+
+def unevenness(problem: Any) -> float:
+    """The ratio of the largest and least root mean square of the columns of dense rows; 1 for others.  Half a pass."""
+    if problem.source.kind != "dense":
+        return 1.0  # the mean squares of rare columns are small, and that is no fault
+    second = problem.source.moments(problem.p)[1]
+    problem.passes += 0.5
+    live = second[second > 0.0]
+    return math.sqrt(float(live.max() / live.min())) if len(live) else 1.0
+
+
+def advice(problem: Any, history: Any, tol: float, automatic: bool) -> str:
+    """Why a run of epochs has proven no more, and how many more epochs would do.
+
+    Parameters
+    ----------
+    problem : LinearProblem or MulticlassProblem
+    history : History
+    tol : float
+    automatic : bool
+        Whether the rate was found from the data.
+    """
+    said = []
+    ratio = unevenness(problem)
+    if ratio >= UNEVEN:
+        said.append(
+            f"The columns of X differ {ratio:.0e}-fold in scale, and a stochastic step has one rate for all: put "
+            "steepest.Scaler() in front."
+        )
+    epochs, gaps = history["iteration"], history["relative_gap"]
+    known = np.isfinite(gaps) & (epochs > 0)
+    epochs, gaps = epochs[known], gaps[known]
+    needed = math.inf
+    if len(epochs) and tol > 0.0:
+        at = int(np.searchsorted(epochs, 0.5 * epochs[-1]))
+        last, before = float(gaps[-1]), float(gaps[at])
+        if tol < last < 0.95 * before:
+            rounds = float(epochs[-1] / epochs[at])
+            needed = float(epochs[-1]) * math.exp(
+                min(math.log(last / tol) * math.log(rounds) / math.log(before / last), 99.0)
+            )
+    if needed < 1e7:
+        said.append(f"At the pace of the last epochs, about {needed:.1g} epochs would prove tol.")
+    elif len(epochs):
+        said.append("The gap of these steps is not closing.")
+    if not automatic:
+        said.append("learning_rate='auto' finds a rate from the data.")
+    return " ".join(said)
 
 
 def uneven(problem: Any) -> str:
@@ -80,12 +147,7 @@ def uneven(problem: Any) -> str:
 
     Plain steps have one rate for all columns, and the steps of adaptive rules are of one length for all.
     """
-    if problem.source.kind != "dense":
-        return ""  # the mean squares of rare columns are small, and that is no fault
-    second = problem.source.moments(problem.p)[1]
-    problem.passes += 0.5
-    live = second[second > 0.0]
-    ratio = math.sqrt(float(live.max() / live.min())) if len(live) else 1.0
+    ratio = unevenness(problem)
     if ratio < UNEVEN:
         return ""
     return f"columns of X differ {ratio:.0e}-fold in scale: stochastic steps are slow. Standardise X, or use 'lbfgs'"
@@ -97,9 +159,12 @@ def uneven(problem: Any) -> str:
 def row_curvature(problem: Any) -> float:
     """``n sum (p q)^2 / sum p q`` with ``q = |x_i|^2``, plus 1 for an intercept: half a pass."""
     q = problem.p * (problem.source.square_norms() + float(problem.layout.intercept))
-    total = float(q.sum())
     problem.passes += 0.5
-    return len(q) * float(q @ q) / total if total > 0.0 else 0.0
+    top = float(q.max(initial=0.0))
+    if not 0.0 < top < math.inf:
+        return top
+    q /= top  # its squares may overflow
+    return top * (len(q) * float(q @ q) / float(q.sum()))
 
 
 def largest_curvature(problem: Any, seed: int = 0, most: int = 12) -> float:
@@ -205,3 +270,28 @@ def _value(part: Any, rule: Any, size: int, order: Any, rate: float, averaging: 
     point = mean / weight if weight else memory.w
     value = float(part.evaluate(point).value) if np.all(np.isfinite(point)) else math.inf
     return value if math.isfinite(value) else math.inf
+
+
+def bounded(problem: Any, rule: Any, size: int | None, schedule: Any) -> Any:
+    """A schedule of "auto", found on other rows, at a first rate that does not diverge on these: half a pass.
+
+    Parameters
+    ----------
+    problem : LinearProblem or MulticlassProblem
+    rule : rule
+    size : int or None
+        Rows of a batch; None for all.
+    schedule : schedule
+    """
+    bound = float(problem.loss.smoothness)
+    if rule.name not in CURVED or not 0.0 < bound < math.inf or not isinstance(schedule, Constant | Fading):
+        return schedule
+    n = problem.source.shape[0]
+    size = n if size is None else min(size, n)
+    least = 1.0 - getattr(rule, "momentum", 0.0)
+    curvature = bound * row_curvature(problem)
+    if size > 1 and not schedule.eta0 * curvature <= 2.0 * least:  # that of single rows is at least that of batches
+        curvature = curvature / size + (1.0 - 1.0 / size) * bound * 1.1 * largest_curvature(problem)
+    if schedule.eta0 * curvature <= 2.0 * least:
+        return schedule
+    return schedule._replace(eta0=least / curvature)

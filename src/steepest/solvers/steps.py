@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.kernels.epochs import plain_epoch
+from steepest.kernels.epochs import gather_notes, plain_epoch
 from steepest.kernels.epochs_projected import BALL, DIAMOND, SEPARABLE, SIMPLEX, projected_epoch, projected_epoch_many
 from steepest.kernels.epochs_rules import rule_epoch
 from steepest.kernels.epochs_softmax import plain_epoch_many, rule_epoch_many
@@ -74,6 +74,8 @@ class Steps:
 
     def __init__(self, problem: Any, rule: Any, size: int, bias_rate: float = 1.0, mean_weight: float = 1.0) -> None:
         n = problem.source.shape[0]
+        if problem.source.kind == "csr" and rule.name != "sgd":  # steps that go by squares of slopes, or in momentum
+            problem.source.distinct()
         self.problem, self.rule, self.size, self.bias_rate = problem, rule, size, bias_rate
         p = problem.p * (n * mean_weight)
         self.p: FloatArray = _NONE if np.all(np.abs(p - 1.0) <= 1e-12) else p  # rounding of n / n
@@ -99,12 +101,25 @@ class Steps:
             state[0] = -w * (self.rule.beta / rate)
         return state
 
-    def run(self, memory: Memory, order: AnyArray, factors: FloatArray, total: FloatArray | None) -> float:
-        """Steps over the rows of ``order``; ``total`` gains the sum of the iterates.  The last rate."""
+    def run(
+        self,
+        memory: Memory,
+        order: AnyArray,
+        factors: FloatArray,
+        total: FloatArray | None,
+        slopes: FloatArray | None = None,
+        mix: float = 1.0,
+    ) -> float:
+        """Steps over the rows of ``order``; ``total`` gains the sum of the iterates.  The last rate.
+
+        ``slopes``, of shape (n,) or (n, k), moves by ``mix`` of the way to the slopes that rows had at their visits.
+        """
         problem, layout = self.problem, self.problem.layout
         rates = memory.schedule.rates(memory.t, -(-len(order) // self.size))
         mean = _NONE if total is None else total
         d, k = layout.n_features, layout.n_outputs
+        shape = 0 if slopes is None else len(order)
+        noted = np.empty(shape if k == 1 else (shape, k))
         w = memory.w
         data = (
             problem.loss,
@@ -121,24 +136,28 @@ class Steps:
         rule = self._grown(memory, len(rates), float(rates[0])) if self.growing else self.rule
         t = float(memory.t)
         if self.constraint is not None:
-            self._projected(data, w, memory.state, t, mean)
+            self._projected(data, w, memory.state, t, mean, noted)
         elif self.plain:
             scratch = (np.empty(d if self.l1 > 0.0 else 0), mean, np.empty(len(mean)))
             if k == 1:
-                plain_epoch(*data, self.bias_rate, w, d, *scratch)
+                plain_epoch(*data, self.bias_rate, w, d, *scratch, noted)
             else:
-                plain_epoch_many(*data, self.bias_rate, w, d, k, *scratch)
+                plain_epoch_many(*data, self.bias_rate, w, d, k, *scratch, noted)
         elif k == 1:
-            rule_epoch(rule, unpenalised(rule), *data, w, d, memory.state, t, np.zeros(d), mean)
+            rule_epoch(rule, unpenalised(rule), *data, w, d, memory.state, t, np.zeros(d), mean, noted)
         else:
             gradient = np.zeros(d * k if self.size > 1 else 0)
             seen = np.empty((2, d))
-            rule_epoch_many(rule, unpenalised(rule), *data, w, d, k, memory.state, seen, t, gradient, mean)
+            rule_epoch_many(rule, unpenalised(rule), *data, w, d, k, memory.state, seen, t, gradient, mean, noted)
+        if slopes is not None:
+            gather_notes(noted.ravel(), order, mix, slopes.ravel(), k)
         memory.t += len(rates)
         problem.passes += len(order) / max(1, problem.source.shape[0])
         return float(rates[-1])
 
-    def _projected(self, data: tuple[Any, ...], w: FloatArray, state: FloatArray, t: float, mean: FloatArray) -> None:
+    def _projected(
+        self, data: tuple[Any, ...], w: FloatArray, state: FloatArray, t: float, mean: FloatArray, noted: FloatArray
+    ) -> None:
         """Steps that end in the set of the constraint."""
         layout = self.problem.layout
         held: Any = self.constraint
@@ -146,7 +165,7 @@ class Steps:
         size = float(getattr(held, "radius", getattr(held, "total", 0.0)))
         one = layout.n_outputs == 1
         shape = (layout.n_features,) if one else (layout.n_features, layout.n_outputs)
-        args: list[Any] = [self.rule, unpenalised(self.rule), held, kind, size, *data, w, *shape, state, t, mean]
+        args: list[Any] = [self.rule, unpenalised(self.rule), held, kind, size, *data, w, *shape, state, t, mean, noted]
         (projected_epoch if one else projected_epoch_many)(*args)
 
     def _grown(self, memory: Memory, steps: int, rate: float) -> Any:

@@ -13,14 +13,17 @@ from steepest.data.orders import ORDERS, ClassAlternating, LargeErrorFirst, Visi
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.protocols import FloatArray, Round, Traits
 from steepest.rules import RULES, get_rule
-from steepest.solvers.rates import auto, uneven
+from steepest.solvers.rates import CURVED, advice, auto, steered, uneven
 from steepest.solvers.schedule_names import get_schedule
 from steepest.solvers.schedules import Constant, ReduceOnPlateau, WarmUp
 from steepest.solvers.steps import Memory, Steps
+from steepest.solvers.visited import Visited, provable
 
 EVALUATE = ("geometric", "every", "never")
 PIECES = 8  # of an epoch, where something changes within it
 POWER = 3.0  # the average of "auto" weighs step t by t^3
+STEERED = 8  # epochs after which the gap steers a rate of "auto"
+REMEMBERED = 1e4
 HALVINGS = 12  # of a rate of "auto" that diverges
 
 
@@ -37,6 +40,7 @@ class StochasticState:
     rate: float = math.nan
     begun: bool = False
     halvings: int = 0
+    visited: Visited | None = None
 
 
 def due(epoch: int) -> bool:
@@ -85,13 +89,16 @@ class StochasticGradient:
         Which epochs are evaluated (a pass each).  A schedule that looks at the objective is given it every epoch.
     mean_weight : float
         The mean weight of the rows, for a stream of batches that weigh unequally.
+    steer : bool
+        Whether the parts of the duality gap, at epochs that are evaluated, move a rate of "auto" of plain steps.
     memory : Memory, optional
         To go on from.
 
     Attributes
     ----------
     memory : Memory or None
-        Where the last finished epoch ended.  A later run with it goes on as if there had been no pause.
+        Where the last finished epoch ended.  A later run with it goes on as if there had been no pause, but for a rate
+        that is steered: what the gap is measured by begins anew.
 
     References
     ----------
@@ -102,6 +109,7 @@ class StochasticGradient:
 
     keeps = "last"
     constraints = True
+    wanders = False  # it proposes dual points, and descends all the same
 
     def __init__(
         self,
@@ -117,6 +125,7 @@ class StochasticGradient:
         bias_rate: float = 1.0,
         evaluate: str = "geometric",
         mean_weight: float = 1.0,
+        steer: bool = True,
         memory: Memory | None = None,
     ) -> None:
         self.named = isinstance(rule, (str, type))
@@ -141,9 +150,15 @@ class StochasticGradient:
             raise InvalidParameterError(f"evaluate: expected one of {list(EVALUATE)}, got {evaluate!r}. Try 'every'.")
         self.evaluate = evaluate
         self.mean_weight = _number("mean_weight", mean_weight)
+        self.steer = bool(steer)
         self.memory = memory
         self.patience = 30 if evaluate == "every" else 12
         self.notes: list[str] = []
+
+    @property
+    def slows(self) -> bool:
+        """Whether the loop may end a run of which a doubling brings little; a rate that waits for that goes on."""
+        return not self.wanders and (self.memory is None or not _looks(self.memory.schedule))
 
     def missing(self, traits: Traits) -> str | None:
         """A loss with a slope, or a subgradient, does; FTRL has no metric to project in."""
@@ -161,7 +176,7 @@ class StochasticGradient:
         """Rates are found, nothing is evaluated yet; with a memory its parameters are the start, not w."""
         n = problem.source.shape[0]
         size = n if self.batch_size is None else min(self.batch_size, n)
-        rule = self._absorbing(problem)
+        rule = self._absorbing(problem, size)
         if problem.traits.constrained and self.bias_rate != 1.0:
             raise IncompatibleError("bias_rate: expected 1 with a constraint, whose steps share a rate. Leave it out.")
         steps = Steps(problem, rule, size, self.bias_rate, self.mean_weight)
@@ -170,7 +185,7 @@ class StochasticGradient:
                 raise InvalidParameterError(
                     f"memory: expected one of {problem.size} parameters, got {self.memory.w.shape[0]}. Start anew."
                 )
-            return StochasticState(problem, steps, self.memory.copy(), self._ordered(problem))
+            return self._state(problem, steps, self.memory.copy())
         averages = self._averages(problem, size)
         if self.automatic:
             schedule, said = auto(problem, rule, size, averaging=averages, seed=self.seed)
@@ -186,7 +201,12 @@ class StochasticGradient:
         start = np.array(problem.project(w) if problem.traits.constrained else w, dtype=np.float64)
         state = steps.state(start, float(schedule.rates(0, 1)[0]))
         mean = np.zeros(problem.size) if averages else None
-        return StochasticState(problem, steps, Memory(start, state, 0, 0, schedule, mean), self._ordered(problem))
+        return self._state(problem, steps, Memory(start, state, 0, 0, schedule, mean))
+
+    def _state(self, problem: Any, steps: Steps, memory: Memory) -> StochasticState:
+        """Where epochs are evaluated, a dual point is carried along."""
+        visited = Visited(problem, POWER) if self.evaluate != "never" and provable(problem) else None
+        return StochasticState(problem, steps, memory, self._ordered(problem), visited=visited)
 
     def _averages(self, problem: Any, size: int) -> bool:
         """Whether the result is a mean; "auto" takes none of whole batches, which have no noise."""
@@ -194,9 +214,15 @@ class StochasticGradient:
             return self.average is not False
         return self.automatic and size < problem.source.shape[0]
 
-    def _absorbing(self, problem: Any) -> Any:
-        """The rule, holding the penalty of the problem where it is one that does."""
+    def _absorbing(self, problem: Any, size: int) -> Any:
+        """The rule, holding the penalty of the problem where it is one that does.
+
+        With a rate of "auto" RMSProp remembers `REMEMBERED` rows.  Where a few make up most of the scale of a step,
+        steps follow the signs of gradients, and end where their median is zero, not their mean.
+        """
         rule, traits = self.rule, problem.traits
+        if rule.name == "rmsprop" and self.named and self.automatic:
+            return rule._replace(rho=max(rule.rho, 1.0 - size / REMEMBERED))
         if rule.name == "adamw" and self.named:
             return rule._replace(decay=traits.l2)
         if rule.name == "ftrl" and (rule.l1 or rule.l2) and (traits.l1 or traits.l2):
@@ -235,6 +261,8 @@ class StochasticGradient:
             return self._round(state, self.evaluate != "never")
         if state.visit is None:
             state.visit, state.place = self._visit(state), 0
+            if state.visited is not None:
+                state.visited.begin(memory.epoch + 1)
         self._piece(state)
         if not np.all(np.isfinite(memory.w)):
             if self._gentler(state):
@@ -254,9 +282,17 @@ class StochasticGradient:
 
     def _round(self, state: StochasticState, measured: bool) -> Round:
         point = state.memory.point().copy()
-        if measured:
-            return Round(state.problem.evaluate(point), state.rate)
-        return Round(None, state.rate, w=point)
+        if not measured:
+            return Round(None, state.rate, w=point)
+        at, visited = state.problem.evaluate(point), state.visited
+        if visited is None:
+            return Round(at, state.rate)
+        bound = visited.judge(at)
+        memory = state.memory
+        held = state.problem.traits.constrained
+        if self.steer and self.automatic and self.rule.name in CURVED and memory.epoch >= STEERED and not held:
+            memory.schedule = steered(memory.schedule, memory.t, visited.noise, visited.bias)
+        return Round(at, state.rate, bound=bound, dual=visited.proof)
 
     def _visit(self, state: StochasticState) -> Visit:
         if state.order is not None:
@@ -291,7 +327,8 @@ class StochasticGradient:
         total = np.zeros(state.problem.size) if averaging and not steps.lazy else None
         factors = visit.factors[state.place : stop] if len(visit.factors) else np.empty(0)
         before = memory.t
-        state.rate = steps.run(memory, visit.rows[state.place : stop], np.array(factors), total)
+        noted = () if state.visited is None else (state.visited.slopes, state.visited.mix)
+        state.rate = steps.run(memory, visit.rows[state.place : stop], np.array(factors), total, *noted)
         state.place = stop
         if averaging and memory.mean is not None:
             count = memory.t - before
@@ -308,10 +345,16 @@ class StochasticGradient:
         state.halvings += 1
         self.memory.schedule = self.memory.schedule._replace(eta0=0.25 * self.memory.schedule.eta0)
         state.memory, state.visit = self.memory.copy(), None
+        if state.visited is not None:
+            state.visited.forget()
         self.notes.append(
             f"learning_rate='auto': the steps diverged; began again with {state.memory.schedule.eta0:.3g}"
         )
         return True
+
+    def advice(self, problem: Any, history: Any, tol: float) -> str:
+        """What makes a run that ended without a proof so slow, and what to do, in sentences."""
+        return advice(problem, history, tol, self.automatic)
 
     def cure(self, state: StochasticState) -> str:
         """What to do about divergence."""
