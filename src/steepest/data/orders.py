@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steepest.exceptions import DataError, InvalidParameterError
+from steepest.kernels.shuffle import shuffled
 from steepest.protocols import AnyArray, FloatArray
 
 
@@ -70,8 +71,13 @@ class Shuffled(NamedTuple):
     n: int
 
     def epoch(self, number: int, seed: int = 0) -> Visit:
-        rows: AnyArray = np.arange(self.n, dtype=unsigned(self.n))
-        generator(seed, number).shuffle(rows)
+        rows: AnyArray = np.empty(self.n, dtype=unsigned(self.n))
+        if self.n < 2**32:
+            state = np.random.SeedSequence([int(seed), int(number)]).generate_state(1, np.uint64)[0]
+            shuffled(state, rows)
+        else:
+            rows[:] = np.arange(self.n)
+            generator(seed, number).shuffle(rows)
         return Visit(rows, _ONES)
 
 
