@@ -20,7 +20,7 @@ from steepest.problems.linear import LinearProblem
 from steepest.protocols import Status
 from steepest.record.observers import observe
 from steepest.solvers.catalogue import make
-from steepest.solvers.hogwild import Hogwild
+from steepest.solvers.hogwild import Hogwild, head_for
 from steepest.solvers.schedules import Constant, Fading
 
 N, D = 600, 400
@@ -95,7 +95,8 @@ def test_any_number_of_threads_reaches_the_optimum_of_one(text, loss: str) -> No
         assert solver.deterministic == (jobs == 1)
         assert any("deterministic=False" in note for note in solver.notes) == (jobs > 1)
     scale = values[1]
-    assert all(abs(value - scale) <= 2e-3 * scale for value in values.values()), values
+    near = {1: 0.0, 2: 2e-3, 5: 5e-3}  # five threads average an intercept over 120 rows each, which takes longer
+    assert all(abs(value - scale) <= near[jobs] * scale for jobs, value in values.items()), values
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -120,22 +121,109 @@ def test_one_thread_gives_the_same_bits(text) -> None:
     assert not np.array_equal(first, other)
 
 
-def test_threads_on_one_coordinate_tear_no_number() -> None:
+@pytest.mark.parametrize("in_head", [False, True])
+def test_threads_on_one_coordinate_tear_no_number(in_head: bool) -> None:
     """All threads add to the same word: whole additions may be lost, but what is there is a sum of some of them."""
-    n = 20_000
+    n, unit = 20_000, 2.0**-20
     rows = as_source(sp.csr_array(np.ones((n, 1)))).rows
-    v, pool = np.zeros(1), Pool(4)
+    split = rows.indptr[in_head : n + in_head].copy()
+    v, hub, pool = np.zeros(1), np.zeros(int(in_head)), Pool(4)
     order, ones = np.arange(n, dtype=np.uint32), np.ones(n)
+    edges, every = np.array([0, in_head], dtype=np.int64), np.array([16])
 
     def lane(t: int) -> None:  # the slope of the hinge is -1 all along: every step adds 2^-20
-        mine = [np.ascontiguousarray(a[t::4]) for a in (order, ones, ones * 2.0**-20, ones)]
-        hogwild_steps(get_loss("hinge"), rows, ones, np.empty(0), *mine, v, 1)
+        mine = [np.ascontiguousarray(a[t::4]) for a in (order, ones, ones * unit)]
+        copies = np.empty(len(hub)), np.empty(len(hub))
+        none = np.empty(0)
+        hogwild_steps(
+            get_loss("hinge"), rows, split, ones, none, *mine, none, v, hub, *copies, edges, every, none, 0.25
+        )  # fmt: skip
 
     pool.map(lane, range(4))
     pool.close()
-    steps = v[0] * 2.0**20
+    steps = (hub if in_head else v)[0] / unit
     assert n / 4 <= steps <= n
     assert steps == round(steps)
+
+
+class TestHead:
+    """Copies of the frequent columns."""
+
+    @pytest.mark.parametrize("intercept", [False, True])
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_one_thread_with_a_copy_takes_the_steps_of_the_formula(self, text, intercept, weighted) -> None:
+        X, y = text
+        rng = np.random.default_rng(0)
+        p = rng.uniform(0.0, 2.0, N) if weighted else np.ones(N)
+        p /= p.mean()
+        q = problem(X, y, intercept=intercept, p=p)
+        none = np.empty(0)
+        head = head_for(q, p if weighted else none, 0.01, 1, 0)
+        assert 0 < len(head.columns) < D
+        etas = np.linspace(0.5, 0.1, N)
+        after = np.cumprod(1.0 - 0.02 * etas)
+        start = rng.standard_normal(D)
+        v, order, bias = start.copy(), rng.permutation(N).astype(np.uint32), np.array([0.3])
+        head.hub[:] = v[head.columns]
+        hogwild_steps(
+            q.loss, head.rows, head.split, y, p if weighted else none, order, np.append(1.0, after)[:-1], etas / after,
+            etas if intercept else none, v, head.hub, *head.copies[0], head.edges, np.full(len(head.most), 7), bias,
+            1.0,
+        )  # fmt: skip
+        v[head.columns] = head.hub
+        w, b, dense = start, 0.3 * intercept, X.toarray()
+        for i, eta in zip(order, etas, strict=True):
+            u = p[i] * Logistic().slope(dense[i] @ w + b, y[i])
+            w = (1.0 - eta * 0.02) * w - eta * u * dense[i]
+            b -= eta * u * intercept
+        np.testing.assert_allclose(v * after[-1], w, rtol=0, atol=1e-12)
+        assert not intercept or abs(bias[0] - b) <= 1e-12
+
+    def test_rows_are_the_same_with_the_head_in_front(self, text) -> None:
+        X, y = text
+        head = head_for(problem(X, y, jobs=2), np.empty(0), 0.01, 2, 0)
+        data, indices, indptr = head.rows
+        dense, found = X.toarray(), np.zeros((N, D))
+        h = len(head.columns)
+        for i in range(N):
+            first, mid, end = int(indptr[i]), int(head.split[i]), int(indptr[i + 1])
+            assert np.all(indices[first:mid] < h)
+            assert not np.isin(indices[mid:end], head.columns).any()
+            found[i, head.columns[indices[first:mid]]] = data[first:mid]
+            found[i, indices[mid:end]] = data[mid:end]
+        assert np.array_equal(found, dense)
+
+    def test_it_holds_the_frequent_columns_class_by_class(self, text) -> None:
+        X, y = text
+        head = head_for(problem(X, y), np.empty(0), 1e-6, 2, 0)
+        counts = np.bincount(X.indices, minlength=D)
+        assert len(np.unique(head.columns)) == len(head.columns) == head.edges[-1]
+        assert set(head.columns) == set(np.flatnonzero(counts >= 2))  # 2 of 600 rows are more than a 512th
+        low = [counts[head.columns[a:b]].min() for a, b in zip(head.edges[:-1], head.edges[1:], strict=True)]
+        high = [counts[head.columns[a:b]].max() for a, b in zip(head.edges[:-1], head.edges[1:], strict=True)]
+        assert all(low[k] > high[k + 1] for k in range(len(low) - 1))
+
+    def test_longer_steps_and_more_threads_are_added_up_more_often(self, text) -> None:
+        q = problem(*text)
+        two, four = (head_for(q, np.empty(0), 1e-6, jobs, 0) for jobs in (2, 4))
+        assert np.array_equal(two.intervals(1e-9), two.most)
+        assert np.all(two.intervals(1.0) < two.most)
+        assert np.all(four.intervals(1.0) <= two.intervals(1.0))
+        assert np.all(two.intervals(1e9) == 1)
+
+    def test_where_it_would_be_added_up_all_the_time_there_is_none(self, text) -> None:
+        head = head_for(problem(*text), np.empty(0), 1e9, 2, 0)
+        assert len(head.columns) == len(head.hub) == 0
+        assert np.array_equal(head.split, head.rows.indptr[:-1])
+
+    def test_its_curvature_bounds_that_of_the_rows(self, text) -> None:
+        """Nearly: the sample is all rows here, and the columns do not depend on each other."""
+        X, y = text
+        head = head_for(problem(X, y), np.empty(0), 1e-6, 2, 0)
+        for a, b, curvature in zip(head.edges[:-1], head.edges[1:], head.curvatures, strict=True):
+            part = X.toarray()[:, head.columns[a:b]]
+            true = 0.25 * np.linalg.eigvalsh(part.T @ part / N)[-1]
+            assert 0.8 * true <= curvature <= 3.0 * true
 
 
 def test_long_rates_are_cut(text) -> None:

@@ -18,7 +18,7 @@ from steepest.record.observers import observe
 from steepest.solvers.auto import choose
 from steepest.solvers.catalogue import make
 from steepest.solvers.schedules import Pegasos, StepDecay
-from steepest.solvers.subgradient import STEPS, SubgradientDescent, subgradient
+from steepest.solvers.subgradient import STEPS, SubgradientDescent, least_possible, subgradient
 
 SLOPES = np.array([1.0, 3.0, 0.5])
 
@@ -207,6 +207,28 @@ def test_kinks_are_certified(make_problem) -> None:
     assert certificate.kind == "duality_gap"
     assert certificate.primal - best.certificate_.primal <= certificate.value + 1e-9
     assert certificate.dual <= best.certificate_.primal + 1e-9
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "absolute", "squared"])
+def test_steps_and_bounds_are_sane_under_a_tiny_penalty(loss: str, make_problem) -> None:
+    """The curvature of 1e-6 |w|^2 says nothing about steps, and the slopes at one point prove nothing with it."""
+    q = with_penalty(make_problem(loss, n=80, d=5), ElasticNet(1e-6, 0.0))
+    start = q.evaluate(q.start()).value
+    seen, state = rounds(SubgradientDescent(), q, 500)
+    assert all(0.0 <= r.bound.value <= r.at.value for r in seen)
+    assert all(r.bound.bounds == "suboptimality" for r in seen)
+    least = min(r.at.value for r in rounds(SubgradientDescent(reach=3.0), q, 4000)[0])
+    assert state.best.value - least <= 0.02 * (start - least)
+
+
+def test_the_least_that_rows_can_lose(make_problem) -> None:
+    for loss in ("logistic", "hinge", "squared", "absolute"):
+        assert least_possible(make_problem(loss)) == 0.0
+    assert least_possible(make_problem("softmax")) == 0.0
+    q = make_problem("poisson")
+    lowest = sum(p * (y - y * np.log(y) if y > 0.0 else 0.0) for p, y in zip(q.p, q.y, strict=True))
+    assert abs(least_possible(q) - lowest) <= 1e-9 * max(1.0, abs(lowest))
+    assert least_possible(kinked()[0]) == -math.inf
 
 
 def test_a_zero_subgradient_ends_it(make_problem) -> None:

@@ -13,9 +13,10 @@ only subgradients does better than ``R G / sqrt(k)`` in many dimensions (Nestero
 within ``G^2 t / 2``.  Polyak's step ``(P(w_k) - P*) / |g_k|^2`` gives ``R G / sqrt(k)`` without knowing R or G; where
 P* is not given it is estimated: the best value less a gap that is halved where no progress is made.
 
-Mixed in the proportion of their steps, the slopes of the losses make a dual point, whose value bounds P* from below.
-With a squared penalty and steps ``1 / (l2 k)`` the gap between the two goes to zero as ``log(k) / k``, where the slopes
-at one point, which jump at the kinks, prove nothing.
+Mixed, later ones more, the slopes of the losses make a dual point, whose value bounds P* from below.  With a squared
+penalty and steps ``1 / (l2 k)``, mixed in the proportion of their steps, the gap between the two goes to zero as
+``log(k) / k``, where the slopes at one point, which jump at the kinks, prove nothing.  No gap is larger than that to
+the least that the rows can lose, which is 0 for most losses.
 
 Cost: one pass a step.
 
@@ -37,12 +38,14 @@ from steepest.certify.bounds import FLOOR, quick_bound, relative_to
 from steepest.certify.gap import has_dual
 from steepest.certify.proposal import gap_of_proposal
 from steepest.exceptions import InvalidParameterError
+from steepest.kernels import fenchel
 from steepest.protocols import Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers.schedules import Constant, Inverse, InverseNext, InverseRoot
 
 STEPS: dict[str, Any] = {"constant": Constant, "1/k": Inverse, "1/(k+1)": InverseNext, "1/sqrt(k)": InverseRoot}
 """Steps by name; "pegasos" and "polyak" beside them."""
 
+HAIR = 1e-7  # of a length
 PATIENT = 20  # steps of Polyak's rule without a better value, after which the level comes nearer
 
 
@@ -77,7 +80,8 @@ class SubgradientDescent:
     Parameters
     ----------
     step : {"auto", "constant", "1/k", "1/(k+1)", "1/sqrt(k)", "pegasos", "polyak"} or schedule
-        "auto" is "pegasos", ``1 / (l2 k)``, where a squared penalty makes P strongly convex, else "polyak".
+        "auto" is "polyak", which needs no scale: with the others the first step may lead anywhere.  "pegasos" is
+        ``1 / (l2 k)``, for P that a squared penalty makes strongly convex; where that is small so are only late steps.
     eta0 : float, optional
         The factor of the steps; by default such that the first step is one length of `reach`.
     reach : float, optional
@@ -128,7 +132,7 @@ class SubgradientDescent:
         if problem.traits.constrained:
             w = problem.project(w)
         floor = FLOOR * abs(problem.null_value()) if hasattr(problem, "null_value") else 0.0
-        return SubgradientState(problem, w.copy(), floor=floor)
+        return SubgradientState(problem, w.copy(), floor=floor, lower=least_possible(problem))
 
     def advance(self, state: SubgradientState) -> Round:
         """One step; the first round evaluates the start."""
@@ -138,6 +142,8 @@ class SubgradientDescent:
             self._choose(state, at)
         else:
             g = subgradient(problem, state.at)
+            if problem.traits.constrained and state.schedule is None:
+                g = feasible(problem, state.w, g)
             squared = problem.inner(g, g)
             if squared == 0.0:
                 return Round(state.at, 0.0, "the subgradient is zero", exhausted=True)
@@ -164,8 +170,7 @@ class SubgradientDescent:
         """The schedule, or None for Polyak's."""
         step = self.step
         if step == "auto":
-            strong = state.problem.traits.l2 > 0.0 and self.optimum is None
-            step = "pegasos" if strong else "polyak"
+            step = "polyak"  # the others need to be told how far
         g = subgradient(state.problem, at)
         norm = math.sqrt(state.problem.inner(g, g))
         reach = 1.0 if self.reach is None else self.reach
@@ -228,23 +233,56 @@ def subgradient(problem: Any, at: Evaluation) -> FloatArray:
     return g
 
 
+def feasible(problem: Any, w: FloatArray, g: FloatArray) -> FloatArray:
+    """What is left of g where the set allows a move: a subgradient of P and of the set together.
+
+    Polyak's step is one to where P would be optimal, and what cannot be moved gains nothing on the way.
+    """
+    norm = math.sqrt(problem.inner(g, g))
+    if norm == 0.0:
+        return g
+    short = HAIR * (1.0 + math.sqrt(problem.inner(w, w))) / norm
+    left: FloatArray = (w - problem.project(w - short * g)) / short
+    return left if math.sqrt(problem.inner(left, left)) > HAIR * norm else np.zeros_like(g)
+
+
 # ------------------------------------------------------------------------------------------------------ the bound
 
 
 def _mix(state: SubgradientState, at: Evaluation, t: float) -> None:
-    """The slopes into the mixture: ``u <- (1 - a) u + a u_k``.
+    """The slopes into the mixture: ``u <- (1 - a) u + a u_k``, ``a = max(t l2, t k^2 / sum t k^2)``.
 
-    ``a = t l2`` makes ``-X^T p u / l2`` follow w where that began at zero; without a squared penalty steps are weights.
+    With ``a = t l2`` alone ``-X^T p u / l2`` would follow w where that began at zero; where l2 is small that leaves too
+    much of the first slopes.
     """
     if not len(at.slopes) or not state.problem.traits.has_conjugate:
         return
-    l2 = float(state.problem.traits.l2)
-    state.weight += t
-    share = min(1.0, t * l2) if l2 > 0.0 else t / state.weight
+    own = t * (state.k + 1.0) ** 2
+    state.weight += own
+    share = max(min(1.0, t * float(state.problem.traits.l2)), own / state.weight)
     if state.slopes is None:
         state.slopes = at.slopes.copy()
     else:
         state.slopes += share * (at.slopes - state.slopes)
+
+
+def least_possible(problem: Any) -> float:
+    """A lower bound of P that needs no data: ``-sum p loss*(0)``, the least that each row can lose; 0 for most losses.
+
+    Penalties are not negative.  -inf where the conjugate is not known.
+    """
+    if not (hasattr(problem, "p") and problem.traits.has_conjugate):
+        return -math.inf
+    present = problem.p > 0.0
+    k = problem.layout.n_outputs
+    y = problem.y[present]
+    values = np.empty(len(y))
+    if k == 1:
+        fenchel.conjugates(problem.loss, np.zeros(len(y)), y, values)
+    else:
+        fenchel.conjugates_many(problem.loss, np.zeros((len(y), k)), y, values)
+    least = -float(problem.p[present] @ values) if np.all(np.isfinite(values)) else -math.inf
+    return least + 0.0  # no -0
 
 
 def _prove(state: SubgradientState, at: Evaluation) -> Bound | None:
@@ -265,7 +303,7 @@ def _prove(state: SubgradientState, at: Evaluation) -> Bound | None:
         return plain
     gap = max(at.value - state.lower, 0.0)
     relative = relative_to(gap, state.lower, at.value, state.floor)
-    if plain.bounds == "suboptimality" and plain.relative <= relative:
+    if plain.bounds == "suboptimality" and plain.value <= gap:
         return plain
     return Bound("duality_gap", gap, relative, "suboptimality", at.value, state.lower)
 

@@ -11,6 +11,7 @@ import numpy as np
 from steepest.certify.bounds import quick_bound
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
+from steepest.solvers.rates import row_curvature
 from steepest.solvers.schedules import Fading
 from steepest.solvers.stochastic import due
 
@@ -27,7 +28,7 @@ def rates_of(problem: Any, learning_rate: Any) -> Any:
     if hasattr(learning_rate, "rates"):
         return learning_rate
     if isinstance(learning_rate, str):
-        eta0 = 0.5 / (_curvature(problem) + float(problem.traits.l2) or 1.0)
+        eta0 = 0.5 / (lipschitz(problem.loss) * row_curvature(problem) + float(problem.traits.l2) or 1.0)
     else:
         try:
             eta0 = float(learning_rate)
@@ -43,17 +44,10 @@ def rates_of(problem: Any, learning_rate: Any) -> Any:
     return Fading(eta0, 1.0 / len(problem.p), 0.6)
 
 
-def _curvature(problem: Any) -> float:
-    """``L n sum (p q)^2 / sum p q`` with ``q = |x_i|^2``, plus 1 for an intercept: half a pass.
-
-    A loss whose slope has no Lipschitz constant L is taken as if that were 1.
-    """
-    bound = float(problem.loss.smoothness)
-    q = problem.p * (problem.source.square_norms() + float(problem.layout.intercept))
-    problem.passes += 0.5
-    total = float(q.sum())
-    mean = len(q) * float(q @ q) / total if total > 0.0 else 0.0
-    return (bound if 0.0 < bound < math.inf else 1.0) * mean
+def lipschitz(loss: Any) -> float:
+    """The Lipschitz constant of its slope; 1 for a loss that has none."""
+    bound = float(loss.smoothness)
+    return bound if 0.0 < bound < math.inf else 1.0
 
 
 def row_weights(problem: Any) -> FloatArray:
@@ -83,6 +77,7 @@ class EpochState:
     pieces: int = 1
     rows: Any = None
     rates: Any = None
+    head: Any = None  # of columns that threads hold copies of
 
 
 class Epochs:
