@@ -168,3 +168,38 @@ class TestStagnation:
         assert done.certificate.status is Status.STALLED
         assert "this is stagnation, not proof" in done.certificate.reason
         assert done.iterations == 64
+
+
+class TestAdvice:
+    """What a fit says that ended without a proof."""
+
+    @staticmethod
+    def said(columns=1.0, **options):
+        from steepest import SGDClassifier
+        from steepest.estimators.warnings import ConvergenceWarning
+
+        random = np.random.default_rng(0)
+        X = random.standard_normal((120, 3)) * np.array([1.0, 1.0, columns])
+        with pytest.warns(ConvergenceWarning) as seen:
+            SGDClassifier(**options).fit(X, X[:, 0] + random.standard_normal(120) > 0.0)
+        return str(seen[0].message)
+
+    def test_columns_that_differ(self):
+        text = self.said(columns=1e5)
+        assert "The columns of X differ " in text
+        assert "put steepest.Scaler() in front" in text
+        assert "LinearClassifier(solver='auto') minimises the same objective" in text
+
+    def test_how_many_epochs(self):
+        text = self.said(max_iter=64, tol=1e-7, alpha=1e-2)
+        assert "At the pace of the last epochs, about " in text
+        assert "epochs would prove tol" in text
+
+    def test_a_rate_of_ones_own(self):
+        assert "learning_rate='auto' finds a rate" in self.said(learning_rate="constant", eta0=1e-7, max_iter=20)
+        text = self.said(learning_rate="constant", eta0=1e6, alpha=1e-2, loss="squared_hinge")
+        assert "Halve it, or use learning_rate='auto'" in text
+        assert "LinearClassifier(solver='auto'), which needs no rate" in text
+
+    def test_few_epochs(self):
+        assert "2 epochs are few: raise max_iter" in self.said(max_iter=2, tol=1e-9, alpha=1e-6)

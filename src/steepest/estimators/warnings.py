@@ -34,7 +34,6 @@ _SLOW = (Status.BUDGET, Status.STALLED, Status.APPROXIMATE)
 _CERTIFYING = {
     "SGDClassifier": "LinearClassifier(solver='auto')",
     "SGDRegressor": "LinearRegressor(solver='auto')",
-    "Perceptron": "LinearClassifier(solver='auto')",
 }
 
 
@@ -55,7 +54,11 @@ def sentence(name: str, certificate: Certificate) -> str:
         proven = f"nothing is proven (tol={certificate.tol:g})"
     cure = _CURES.get(certificate.status, _CURES[Status.STALLED])
     advice = certificate.evidence.get("advice")
-    if advice is not None and certificate.status in _SLOW:
+    if advice is not None and certificate.bounds == "suboptimality" and name != "Perceptron":
         other = _CERTIFYING.get(name, f"{name}(solver='auto')")
-        cure = f"{advice} {other} minimises the same objective, and proves it within passes.".lstrip()
+        if certificate.status in _SLOW:
+            cure = f"{advice} {other} minimises the same objective by methods that reach small gaps in few passes."
+        elif certificate.status is Status.DIVERGED:
+            cure = f"Scale the features, or use {other}, which needs no rate."
+        cure = cure.lstrip()
     return f"{name} is not certified: {proven}. Status '{certificate.status}': {certificate.reason.rstrip('.')}. {cure}"

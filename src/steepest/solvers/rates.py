@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from steepest.data.source import as_source
+from steepest.exceptions import DataError
+from steepest.penalties.nearest import norm
 from steepest.protocols import FloatArray
 from steepest.solvers.schedules import Constant, Fading
 from steepest.solvers.steps import Memory, Steps
@@ -32,6 +34,8 @@ KINKED = 0.85  # noise about a kink is what keeps the gap of such a loss open: i
 FACTOR = 3.0  # between rates that are tried
 TRIALS = 9
 ROWS = 4096  # of a sample
+LONGEST = 1e304  # squared length of a row whose rate is still a number
+SETTLED = 16  # epochs before which a gap that does not fall means nothing
 UNEVEN = 100.0  # ratio of the scales of columns that is worth a note
 ENTRIES = 4e6  # of a sample, numbers of X
 
@@ -133,10 +137,12 @@ def advice(problem: Any, history: Any, tol: float, automatic: bool) -> str:
             needed = float(epochs[-1]) * math.exp(
                 min(math.log(last / tol) * math.log(rounds) / math.log(before / last), 99.0)
             )
-    if needed < 1e7:
+    if math.isfinite(needed):
         said.append(f"At the pace of the last epochs, about {needed:.1g} epochs would prove tol.")
-    elif len(epochs):
+    elif len(epochs) and epochs[-1] >= SETTLED:
         said.append("The gap of these steps is not closing.")
+    elif len(epochs):
+        said.append(f"{epochs[-1]:.0f} epochs are few: raise max_iter.")
     if not automatic:
         said.append("learning_rate='auto' finds a rate from the data.")
     return " ".join(said)
@@ -161,8 +167,10 @@ def row_curvature(problem: Any) -> float:
     q = problem.p * (problem.source.square_norms() + float(problem.layout.intercept))
     problem.passes += 0.5
     top = float(q.max(initial=0.0))
-    if not 0.0 < top < math.inf:
-        return top
+    if not top < LONGEST:
+        raise DataError(f"X: no rate suits rows of squared length {top:.3g}, beyond the range of numbers. Scale X.")
+    if top == 0.0:
+        return 0.0
     q /= top  # its squares may overflow
     return top * (len(q) * float(q @ q) / float(q.sum()))
 
@@ -174,7 +182,7 @@ def largest_curvature(problem: Any, seed: int = 0, most: int = 12) -> float:
     v: FloatArray = np.random.default_rng(seed).standard_normal(source.shape[1] + 1)
     value = 0.0
     for _ in range(most):
-        length = float(np.linalg.norm(v))
+        length = norm(v)
         if not length > 0.0:
             return 0.0
         v /= length
@@ -182,7 +190,7 @@ def largest_curvature(problem: Any, seed: int = 0, most: int = 12) -> float:
         g, total = source.rmatvec(p, z)
         v = np.append(g, total if part.layout.intercept else 0.0)
         part.passes += 1.0
-        before, value = value, float(np.linalg.norm(v))
+        before, value = value, norm(v)
         if abs(value - before) <= 0.01 * value:
             break
     return value

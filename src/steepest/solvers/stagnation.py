@@ -24,11 +24,11 @@ class Doublings:
     Examples
     --------
     >>> watch = Doublings(1e-3, 1000)
-    >>> said = [watch.see(rounds, 1.0 + 0.01 / rounds**2, 0.5) for rounds in (0, 1, 2, 4, 8, 16, 32, 64)]
+    >>> said = [watch.see(rounds, 1.0 + 0.01 / (rounds + 1), 0.5) for rounds in (0, 1, 2, 4, 8, 16, 32, 64)]
     >>> said[:-1] == [None] * 7
     True
     >>> said[-1]
-    'the objective fell by 7.3e-06 of itself from round 32 to 64: this is stagnation, not proof'
+    'the objective fell by 0.00015 of itself from round 32 to 64: this is stagnation, not proof'
     """
 
     def __init__(self, tol: float, max_rounds: int | None = None) -> None:
@@ -53,9 +53,8 @@ class Doublings:
         gain = (before - value) / max(abs(value), 1e-300)
         if gain >= self.tol or self._closing(rounds, gap, gap_before):
             return None
-        return (
-            f"the objective fell by {gain:.2g} of itself from round {then} to {rounds}: this is stagnation, not proof"
-        )
+        fell = f"fell by {gain:.2g} of itself" if gain > 0.0 else "did not fall"
+        return f"the objective {fell} from round {then} to {rounds}: this is stagnation, not proof"
 
     def _closing(self, rounds: int, gap: float, before: float) -> bool:
         """Whether the gap is on its way."""
