@@ -68,6 +68,8 @@ class AugmentedState:
     least: float = math.inf
     flat: int = 0
     at: Evaluation | None = None
+    known: FloatArray | None = None  # multipliers to begin from, and the first step in units of the natural one
+    share: float = 1.0
 
 
 class AugmentedLagrangian:
@@ -180,6 +182,13 @@ class AugmentedLagrangian:
             state.dual = -float(passes.conjugates_sum(problem.loss, nothing, problem.y, problem.p))
             state.best = nothing
         state.step = self._natural(state)
+        if state.known is not None:
+            state.first_step = state.step
+            state.step *= state.share
+            self._inner_problem(state, state.known)
+            self._balance(state)
+            self._slopes(state)
+            return
         for _ in range(3 if problem.layout.intercept else 1):  # the intercept may change the scale of the rest
             state.first_step = state.step
             self._inner_problem(state, zeros)

@@ -1,0 +1,341 @@
+"""Dual coordinate descent for margins, and second-order steps where it crawls.
+
+    maximise over 0 <= a_i <= cap:   sum_i p_i (a_i - diagonal a_i^2 / 2) - |w|^2 l2 / 2,   w = sum p_i a_i y_i x_i / l2
+
+An epoch (`kernels.margin_dual`) takes the rows that are not at rest at a limit, in a new order, each multiplier to its
+optimum.  That finds soon which rows lie near the margin and which do not; the last digits it finds slowly.  From there
+
+- with up to `GRAM_MOST` features, the hinge is finished by the augmented Lagrangian method (`solvers.augmented`),
+  begun with the multipliers that are known: the matrices of its Newton steps need few rows;
+- else epochs alternate with Newton steps on the face: multipliers between the limits go, by conjugate gradients, to
+  where their derivatives are zero, and are cut off at the limits.
+
+An unpenalised intercept asks for ``sum p a y = 0``.  Epochs approach it by the method of multipliers (the centre of a
+penalised intercept moves to where it came out); bounds are those of balanced multipliers.
+
+Cost of an epoch: at most a pass.  Extra memory: some vectors of length n, a copy of the rows of a Newton step.
+Sources: Hsieh et al. (2008), A dual coordinate descent method for large-scale linear SVM, ICML; Keerthi & DeCoste
+(2005), JMLR 6, for Newton steps on a face; Rockafellar (1976), Math. Oper. Res. 1, for the method of multipliers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from steepest.certify.balance import shrunk
+from steepest.certify.bounds import FLOOR, relative_to
+from steepest.data.source import as_source
+from steepest.exceptions import IncompatibleError
+from steepest.kernels import passes
+from steepest.kernels.margin_dual import margin_epoch
+from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
+from steepest.solvers.augmented import AugmentedLagrangian
+from steepest.solvers.augmented_system import GRAM_MOST
+
+WORK = 0.35  # of a pass that epochs over few active rows add up to before the next look at the gap
+GROWTH = 0.15  # of all work so far, where that is more
+EPOCHS_MOST = 8  # of the hinge, before the augmented Lagrangian takes over
+SHARE = 3.0  # of its natural step that it begins with, times the gap
+FACE_GAP = 1e-3  # relative gap before the first Newton step on a face
+FACE_EVERY = 2  # rounds
+FACE_EPOCHS = 6  # before the first Newton step on the face
+FACE_PRODUCTS = 60  # of one such step at most
+LOSSES = {"hinge": (0.0, 1.0), "squared_hinge": (0.5, math.inf)}
+
+
+@dataclass(slots=True)
+class MarginState:
+    """Primal and dual point, the active rows, and what is proven."""
+
+    problem: Any
+    w: FloatArray
+    shift: float
+    a: FloatArray
+    diagonal: float
+    cap: float
+    norms: FloatArray
+    active: AnyArray
+    size: int
+    generator: AnyArray
+    bounds: FloatArray
+    reach: float = 0.0
+    centre: float = 0.0
+    floor: float = 0.0
+    rounds: int = 0
+    epochs: int = 0
+    work: float = 0.0
+    gap: float = math.inf
+    primal: float = math.inf
+    best: float = -math.inf
+    dual: FloatArray | None = None
+    inner: AugmentedLagrangian | None = None
+    rest: Any = None
+    margins: FloatArray = field(default_factory=lambda: np.zeros(0))
+    flat: int = 0
+
+
+class MarginDual:
+    """Dual coordinate descent with shrinking for hinge and squared hinge, finished by second-order steps.
+
+    Parameters
+    ----------
+    seed : int
+        Of the orders of the rows; the same seed gives the same bits.
+    second_order : bool
+        False: epochs alone.
+    """
+
+    name = "margin_dual"
+    patience = 100  # the primal objective need not fall
+
+    def __init__(self, seed: int = 0, second_order: bool = True) -> None:
+        self.seed = seed
+        self.second_order = second_order
+
+    def missing(self, traits: Traits) -> str | None:
+        """What is needed and not there."""
+        if not traits.l2 > 0.0 or traits.l1 > 0.0:
+            return "a squared penalty of positive strength and nothing else"
+        if traits.n_outputs != 1:
+            return "one score a row"
+        if not (traits.convex and traits.has_conjugate and (traits.has_prox or traits.has_curvature)):
+            return "the hinge or the squared hinge"
+        return None
+
+    def start(self, problem: Any, w: FloatArray) -> MarginState:
+        """Multipliers at zero, or the slopes at w."""
+        source, (n, d) = problem.source, problem.source.shape
+        if problem.loss.name not in LOSSES:
+            raise IncompatibleError(
+                f"solver: 'margin_dual' needs the hinge or the squared hinge, got the loss '{problem.loss.name}'. "
+                "Use solver='auto'."
+            )
+        diagonal, cap = LOSSES[problem.loss.name]
+        a = np.zeros(n)
+        point, shift = np.zeros(d), 0.0
+        if w.any():
+            _, tail = problem.layout.split(w)
+            shift = float(tail[0]) if len(tail) else 0.0
+            a = np.minimum(-problem.y * problem.evaluate(w).slopes, cap)
+            point = source.rmatvec(problem.p, a * problem.y)[0] / problem.traits.l2
+            problem.passes += 0.5
+        norms = source.square_norms()
+        problem.passes += 0.5
+        present = np.flatnonzero(problem.p > 0.0).astype(np.uint32)
+        state = MarginState(
+            problem, point, shift, a, diagonal, cap, norms, present, len(present),
+            np.array([self.seed * 2 + 0x9E3779B97F4A7C15], dtype=np.uint64), np.array([np.inf, -np.inf]),
+            floor=FLOOR * abs(problem.null_value()), centre=shift,
+        )  # fmt: skip
+        if problem.layout.intercept:
+            state.reach = max(float(problem.p @ norms), 1e-300)
+            state.shift = state.centre + state.reach / problem.traits.l2 * float(problem.p @ (a * problem.y))
+        return state
+
+    def _crawls(self, state: MarginState) -> bool:
+        """Whether epochs on the hinge have found what they find soon, and a matrix of order d finds the rest."""
+        narrow = state.problem.source.shape[1] <= GRAM_MOST
+        return narrow and state.cap == 1.0 and state.epochs >= EPOCHS_MOST
+
+    def advance(self, state: MarginState) -> Round:
+        """The start; then epochs, or iterations of a second order."""
+        state.rounds += 1
+        if state.rounds == 1:
+            return self._judged(state, math.nan)
+        if state.inner is not None:
+            return state.inner.advance(state.rest)
+        if self.second_order and self._crawls(state):
+            self._finish(state)
+            return state.inner.advance(state.rest)
+        if (
+            self.second_order
+            and state.epochs >= FACE_EPOCHS
+            and state.gap <= FACE_GAP
+            and state.rounds % FACE_EVERY == 0
+        ):
+            self._face(state)
+        self._epochs(state)
+        return self._judged(state, 1.0)
+
+    # --------------------------------------------------------------------------------------------- epochs
+
+    def _epochs(self, state: MarginState) -> None:
+        """Epochs over the active rows, until they have cost a share of a pass, or of all work so far."""
+        problem = state.problem
+        n = len(state.a)
+        work = 0.0
+        goal = max(WORK, GROWTH * state.work)
+        while work < goal:
+            before = state.size
+            kept, shift = margin_epoch(
+                problem.source.rows, problem.y, problem.p, state.norms, problem.traits.l2, state.reach, state.diagonal,
+                state.cap, state.active, state.size, state.generator, state.bounds, state.w, state.shift, state.a,
+            )  # fmt: skip
+            state.size, state.shift = int(kept), float(shift)
+            work += max(before, 1) / n
+            most, least = state.bounds
+            spread = most - least
+            state.bounds[0] = most if 0.0 < most < math.inf else math.inf
+            state.bounds[1] = least if -math.inf < least < 0.0 else -math.inf
+            state.epochs += 1
+            if not spread > max(1e-12, 0.5 * min(state.gap, 1.0)):
+                break
+        problem.passes += work
+        state.work += work
+
+    def _restore(self, state: MarginState) -> None:
+        """All rows are active again."""
+        rows = np.flatnonzero(state.problem.p > 0.0)
+        state.active[:] = rows
+        state.size = len(rows)
+        state.bounds[:] = np.inf, -np.inf
+
+    def _judged(self, state: MarginState, step: float) -> Round:
+        """The gap at the point that epochs have reached; the rows left out come back where it says so."""
+        problem = state.problem
+        z = problem.source.matvec(state.w, 0.0) if state.rounds > 1 or state.w.any() else np.zeros(len(state.a))
+        problem.passes += 0.5 if state.rounds > 1 else 0.0
+        shift = state.shift
+        if problem.layout.intercept:
+            shift = best_shift(problem, z) if state.cap == 1.0 else state.shift
+            z += shift
+            state.centre = state.shift  # the method of multipliers
+            state.shift += state.reach / problem.traits.l2 * float(problem.p @ (state.a * problem.y))
+        round_ = self._round(state, state.w, shift, z, state.a, step)
+        margins = problem.y * z - 1.0
+        state.margins = margins
+        if state.size < len(state.active):
+            violated = ((state.a <= 0.0) & (margins < -1e-12)) | ((state.a >= state.cap) & (margins > 1e-12))
+            violated[state.active[: state.size]] = False
+            found = np.flatnonzero(violated & (problem.p > 0.0)).astype(np.uint32)
+            room = len(state.active) - state.size
+            if len(found) and len(found) <= room:
+                state.active[state.size : state.size + len(found)] = found
+                state.size += len(found)
+                state.bounds[:] = np.inf, -np.inf
+        if state.size == 0:
+            self._restore(state)
+        return round_
+
+    def _round(self, state: MarginState, w: FloatArray, b: float, z: FloatArray, a: FloatArray, step: float) -> Round:
+        problem = state.problem
+        l2 = problem.traits.l2
+        flat = np.append(w, b) if problem.layout.intercept else w.copy()
+        slopes = np.empty_like(z)
+        loss = float(passes.losses_slopes(problem.loss, z, problem.y, problem.p, slopes))
+        value = loss + 0.5 * l2 * float(w @ w)
+        u = -a * problem.y
+        if problem.layout.intercept:
+            u = shrunk(u, problem.p)
+        norm = problem.source.rmatvec(problem.p, u)[0] if problem.layout.intercept else None
+        if norm is not None:
+            problem.passes += 0.5
+            ridge = 0.5 * float(norm @ norm) / l2
+        else:
+            ridge = 0.5 * l2 * float(w @ w)
+        dual = -float(passes.conjugates_sum(problem.loss, u, problem.y, problem.p)) - ridge
+        if dual > state.best:
+            state.best, state.dual = dual, u
+            state.flat = 0
+        elif value >= state.primal:
+            state.flat += 1
+        state.primal = min(state.primal, value)
+        gap = value - state.best
+        relative = relative_to(gap, state.best, value, state.floor)
+        state.gap = relative
+        bound = Bound("duality_gap", gap, relative, "suboptimality", value, state.best)
+        at = Evaluation(flat, value, loss, np.full(1, np.nan), z, slopes)
+        if state.flat >= 30:
+            return Round(
+                at, step, "no better bound in 30 rounds: rounding", exhausted=True, bound=bound, dual=state.dual
+            )
+        return Round(at, step, bound=bound, dual=state.dual)
+
+    # ------------------------------------------------------------------------------------ the last digits
+
+    def _finish(self, state: MarginState) -> None:
+        """The augmented Lagrangian method from here on, with the multipliers that are known."""
+        state.inner = AugmentedLagrangian()
+        w = np.append(state.w, state.shift) if state.problem.layout.intercept else state.w
+        state.rest = state.inner.start(state.problem, w)
+        state.rest.known = state.dual if state.dual is not None else -state.a * state.problem.y
+        state.rest.share = min(1.0, SHARE * state.gap)
+
+    # ------------------------------------------------------------------------------------------- the face
+
+    def _face(self, state: MarginState) -> None:
+        """Newton's step for the multipliers strictly between the limits, cut off at the limits."""
+        problem = state.problem
+        source, l2 = problem.source, problem.traits.l2
+        rows = np.flatnonzero((state.a > 0.0) & (state.a < state.cap) & (problem.p > 0.0))
+        if not len(rows):
+            return
+        y, p = problem.y[rows], problem.p[rows]
+        part = as_source(source.matrix[rows] if source.kind == "csr" else source.X[rows], pool=source.pool)
+        one = np.ones(len(rows))
+        share = len(rows) / len(state.a)
+        intercept = problem.layout.intercept
+        root = np.sqrt(p)
+        normal = root * y / math.sqrt(float(p.sum())) if intercept else None
+
+        def flat(v: FloatArray) -> FloatArray:
+            return v if normal is None else v - normal * float(normal @ v)
+
+        def product(v: FloatArray) -> FloatArray:  # of root Y X X' Y root / l2 + diagonal
+            pulled = part.rmatvec(one, root * y * v)[0]
+            return np.asarray(root * y * part.matvec(pulled) / l2 + state.diagonal * v)
+
+        g = y * part.matvec(state.w, state.centre if intercept else 0.0) - 1.0 + state.diagonal * state.a[rows]
+        step = np.zeros(len(rows))
+        if normal is not None:  # unknown: root times the change of the multiplier
+            balance = float(problem.p @ (state.a * problem.y))
+            step = -normal * balance / math.sqrt(float(p.sum()))
+        r = flat(-root * g - (product(step) if normal is not None else 0.0))
+        v = r.copy()
+        rr = first = float(r @ r)
+        goal = max(1e-4, min(1e-2, state.gap)) ** 2 * first
+        for _ in range(FACE_PRODUCTS):
+            if not rr > goal:
+                break
+            Kv = flat(product(v))
+            alpha = rr / float(v @ Kv)
+            step += alpha * v
+            r -= alpha * Kv
+            rr, before = float(r @ r), rr
+            v = r + (rr / before) * v
+            problem.passes += share
+        change = step / root
+        known = state.a[rows]
+        c, constant = part.rmatvec(p, y * known)[0], state.w
+
+        def value(a: FloatArray) -> tuple[float, FloatArray]:
+            w = constant + (part.rmatvec(p, y * a)[0] - c) / l2
+            return float(0.5 * l2 * (w @ w) + p @ (a * (0.5 * state.diagonal * a - 1.0))), w
+
+        old, _ = value(known)
+        t = 1.0
+        for _ in range(8):
+            new = np.clip(known + t * change, 0.0, state.cap)
+            reached, w = value(new)
+            if reached < old or (intercept and t == 1.0 and not np.any(new != known + change)):
+                state.a[rows], state.w = new, w
+                break
+            t *= 0.4
+        if intercept:
+            state.shift = state.centre + state.reach / l2 * float(problem.p @ (state.a * problem.y))
+
+
+def best_shift(problem: Any, z: FloatArray) -> float:
+    """The intercept that makes the mean hinge least at fixed scores: O(n log n).
+
+    The derivative starts at minus the weight of the positive rows and gains ``p_i`` where ``y_i (z_i + b) = 1``.
+    """
+    places = problem.y - z
+    order = np.argsort(places, kind="stable")
+    slopes = np.cumsum(problem.p[order]) - float(problem.p[problem.y > 0.0].sum())
+    k = int(np.searchsorted(slopes, 0.0))
+    return float(places[order[min(k, len(order) - 1)]])
