@@ -1,15 +1,19 @@
 """Nonlinear regression as certified by NIST: `minimize` beside scipy.optimize, on the same functions and starts.
 
-    STEEPEST_DATA=folder python -m benchmarks.nist [method ...]
+    STEEPEST_DATA=folder python -m benchmarks.nist [method ...] [--cap SECONDS]
 
 The folder holds ``nist_strd/*.dat``.  Digits are those of the worst parameter; a run counts as right with six.  A claim
 is false where a method reports success with fewer than six digits, or no success with six or more.  scipy's methods for
 any function (all of them, or those named) run with their default tolerances and with the tightest, which they rarely
-call met.  Hessians, where a method needs one, are differences of the exact gradients.
+call met.  Hessians, where a method needs one, are differences of the exact gradients.  A method that has taken
+``--cap`` seconds begins no further run; those are counted as not run, never as wrong.  Methods measured before stay in
+the kept table.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
 import time
@@ -21,6 +25,7 @@ import numpy as np
 import scipy.optimize
 
 import steepest
+from benchmarks.data import WORK
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
@@ -54,7 +59,8 @@ class Tally:
     """Right runs, false claims and seconds of one method."""
 
     def __init__(self) -> None:
-        self.right, self.false, self.seconds, self.digits = 0, 0, 0.0, []
+        self.right, self.false, self.seconds = 0, 0, 0.0
+        self.digits: list[float] = []
 
     def add(self, digits: float, claimed: bool, seconds: float) -> None:
         """One run."""
@@ -63,10 +69,19 @@ class Tally:
         self.seconds += seconds
         self.digits.append(digits)
 
-    def line(self, name: str) -> str:
-        """A row of the table."""
-        middle = float(np.median(self.digits))
-        return f"{name:<34}{self.right:6d}{self.false:8d}{middle:9.1f}{self.seconds:9.2f}"
+    def row(self, name: str) -> dict[str, Any]:
+        """What is kept of it, and printed."""
+        middle = float(np.median(self.digits)) if self.digits else float("nan")
+        found = {
+            "method": name,
+            "runs": len(self.digits),
+            "right": int(self.right),
+            "false claims": int(self.false),
+            "digits, median": round(middle, 1),
+            "seconds": round(self.seconds, 2),
+        }
+        print(f"{name:<40}" + "".join(f"{value!s:>14}" for value in list(found.values())[1:]), flush=True)
+        return found
 
 
 def scipy_run(problem: Any, start: Any, method: str, options: dict[str, Any]) -> tuple[float, bool, float]:
@@ -95,20 +110,42 @@ def scipy_run(problem: Any, start: Any, method: str, options: dict[str, Any]) ->
     return problem.digits(found.x), bool(found.success), time.perf_counter() - began
 
 
+def table(found: list[dict[str, Any]]) -> str:
+    """The kept rows as Markdown, the most right runs first."""
+    rows = sorted(found, key=lambda row: (-row["right"], row["false claims"], row["seconds"]))
+    names = list(rows[0])
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    return "\n".join(lines + ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in rows]) + "\n"
+
+
 def main() -> None:
-    """Print the table."""
+    """Run, print and keep."""
     from nist import MODELS, read
 
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.nist", description=__doc__.partition("\n")[0])
+    parser.add_argument("methods", nargs="*", default=SCIPY)
+    parser.add_argument("--cap", type=float, default=60.0)
+    given = parser.parse_args()
     folder = Path(os.environ["STEEPEST_DATA"]) / "nist_strd"
     problems = [read(folder / f"{name}.dat") for name in MODELS]
     runs = [(problem, start) for problem in problems for start in problem.starts]
-    print(f"{len(runs)} runs{'':<27}right   false   digits  seconds")
+    kept: dict[str, dict[str, Any]] = {}
+    out = WORK / "results" / "nist.json"
+    if out.is_file():
+        kept = {row["method"]: row for row in json.loads(out.read_text())}
+
+    def keep(name: str, tally: Tally) -> None:
+        kept[name] = tally.row(name)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(list(kept.values()), indent=1))
+
+    print(f"{'method':<40}" + "".join(f"{name:>14}" for name in ("runs", "right", "false claims", "digits", "seconds")))
     ours = Tally()
     for problem, start in runs:
         began = time.perf_counter()
         found = steepest.minimize(steepest.LeastSquares(problem.residuals, problem.jacobian), start)
         ours.add(problem.digits(found.x), found.success, time.perf_counter() - began)
-    print(ours.line("steepest.minimize"))
+    keep("steepest.minimize", ours)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         squares = Tally()
@@ -118,13 +155,14 @@ def main() -> None:
                 problem.residuals, start, problem.jacobian, method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15
             )
             squares.add(problem.digits(least.x), bool(least.success), time.perf_counter() - began)
-        print(squares.line("scipy least_squares, lm"))
-        for method in sys.argv[1:] or SCIPY:
+        keep("scipy least_squares, lm", squares)
+        for method in given.methods:
             for said, options in (("", {}), (", tight", TIGHT[method])):
                 tally = Tally()
                 for problem, start in runs:
-                    tally.add(*scipy_run(problem, start, method, options))
-                print(tally.line(f"scipy minimize, {method}{said}"), flush=True)
+                    if tally.seconds < given.cap:
+                        tally.add(*scipy_run(problem, start, method, options))
+                keep(f"scipy minimize, {method}{said}", tally)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import paths, sgd, targets
+from benchmarks import nist, paths, sgd, targets
 from benchmarks.cells import CELLS
 from benchmarks.ladder import TARGETS, Result, Run, fastest, geometric_mean, results
 
@@ -48,17 +48,20 @@ def render(folder: Path) -> str:
     parts.append("## Targets\n\n" + _targets(proven, extras))
     parts.append("## steepest against the best peer\n\n" + _summary(proven, runs))
     parts.append(_groups(proven))
-    parts += [_extra(name, extras[name]) for name in EXTRAS if extras[name] and name not in ("paths", "sgd")]
+    parts += [_extra(name, extras[name]) for name in EXTRAS if extras[name] and name not in ("paths", "sgd", "nist")]
     if extras["paths"]:
         parts.append(f"## paths (`python -m benchmarks.paths`)\n\n{paths.table(extras['paths'])}\n")
     if extras["sgd"]:
         found = sgd.table(extras["sgd"])
         parts.append(f"## sgd (`python -m benchmarks.sgd`)\n\nOne epoch of single-sample logistic steps.\n\n{found}\n")
+    if extras["nist"]:
+        words = "54 runs of nonlinear regression certified by NIST; the tool says what counts as right."
+        parts.append(f"## nist (`python -m benchmarks.nist`)\n\n{words}\n\n{nist.table(extras['nist'])}\n")
     parts += [_cell(record, runs[record["cell"]], proven[record["cell"]]) for record in records]
     return "\n".join(parts)
 
 
-EXTRAS = ("startup", "gradient_pass", "read_csv", "paths", "sgd", "variance", "hogwild")
+EXTRAS = ("startup", "gradient_pass", "read_csv", "paths", "sgd", "variance", "hogwild", "nist")
 
 
 def _read(path: Path) -> Any:
@@ -84,6 +87,8 @@ def _targets(proven: Mapping[str, targets.CellResults], extras: Mapping[str, Any
     verdicts = targets.race(proven) + targets.startup(extras["startup"]) + targets.gradient(extras["gradient_pass"])
     verdicts += targets.reading(extras["read_csv"]) + targets.paths(extras["paths"] or [])
     verdicts += targets.stochastic(extras["sgd"] or [])
+    verdicts += targets.variance(extras["variance"]) + targets.hogwild(extras["hogwild"])
+    verdicts += targets.nist(extras["nist"] or [])
     words = {True: "met", False: "**missed**", None: ""}
     return table(("target", "measured", ""), [(v.words, v.measured, words[v.met]) for v in verdicts])
 

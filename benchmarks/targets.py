@@ -125,3 +125,42 @@ def stochastic(found: Sequence[Mapping[str, Any]]) -> list[Verdict]:
         slowest = max(seconds[rule] / plain for rule in ("adagrad", "rmsprop", "adam"))
         verdicts.append(_at_most(f"{words}: the dearest adaptive rule over the plain one", slowest, 3.0, "x"))
     return verdicts
+
+
+def variance(found: Mapping[str, Any]) -> list[Verdict]:
+    """The targets that `benchmarks.variance` decides, each by its worst cell."""
+    out = []
+    for name in ("svrg", "saga"):
+        ratios = [value for key, value in found.items() if key.endswith(f"scikit-learn over {name}")]
+        words = f"{name} to a certified 1e-06, against scikit-learn's saga (worst of {len(ratios)} cells)"
+        out.append(_at_least(words, min(ratios, default=math.nan), 2.0))
+    return out
+
+
+def hogwild(found: Mapping[str, Any]) -> list[Verdict]:
+    """The targets that `benchmarks.hogwild` decides."""
+    out = []
+    for words, key in (
+        ("an epoch of Hogwild! on newsgroups, two threads over one", "epoch: two over one"),
+        ("Hogwild! to a certified 0.001, two threads over one", "certified 0.001, hogwild: two threads over one"),
+    ):
+        measured = found.get(key, math.nan)
+        out.append(_at_least(words, measured, 1.5))
+    return out
+
+
+def nist(found: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+    """The targets that `benchmarks.nist` decides."""
+    rows = {row["method"]: row for row in found}
+    ours = rows.get("steepest.minimize")
+    if ours is None:
+        return [Verdict("NIST's nonlinear problems", "not measured", None)]
+    best = max((row["right"] for name, row in rows.items() if name.startswith("scipy minimize")), default=0)
+    right, false = ours["right"], ours["false claims"]
+    return [
+        Verdict(
+            "NIST's nonlinear problems to six digits: at least 50 of 54", f"{right} of {ours['runs']}", right >= 50
+        ),
+        Verdict("... with a status that is not true: none", str(false), false == 0),
+        Verdict("... not fewer than scipy's best method for any function", f"{right} against {best}", right >= best),
+    ]
