@@ -77,13 +77,23 @@ class IncrementalClassifier(Incremental):
             return before
         if before is not None and before is classes:
             return before
-        found: AnyArray = encode(np.asarray(plain_labels(classes)), None, type(self).__name__).classes
+        found = self._all_labels(classes)
         if before is not None and not np.array_equal(before, found):
             raise DataError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {before!r}. "
                 "Leave it out, or make a new estimator."
             )
         return found if before is None else before
+
+    def _all_labels(self, classes: Any) -> AnyArray:
+        """What is given as ``classes``, sorted."""
+        labels = np.asarray(plain_labels(classes))
+        if labels.ndim != 1 or labels.size == 0:
+            raise DataError(
+                f"classes: expected an array of labels of shape (k,), got shape {labels.shape}. "
+                "Pass np.unique(y) of all labels."
+            )
+        return encode(labels, None, type(self).__name__).classes
 
     def _encode_more(self, X: Any, y: Any, sample_weight: Any, classes: Any, fresh: bool) -> Any:
         X, y = self._rows_of(X, plain_labels(y), False, fresh)
@@ -100,7 +110,7 @@ class IncrementalClassifier(Incremental):
         if classes is None:
             labels = encode(y, s, name)
         else:
-            known = encode(np.asarray(plain_labels(classes)), None, name).classes
+            known = self._all_labels(classes)
             codes = codes_among(y, known)
             labels = Labels(known, codes, np.bincount(codes, weights=s, minlength=len(known)).astype(np.float64))
         s, _ = apply_class_weight(self.class_weight, labels, s, name)
