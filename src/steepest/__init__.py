@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from steepest import exceptions as exceptions
     from steepest import functions as functions
     from steepest import losses as losses
+    from steepest import metrics as metrics
     from steepest import penalties as penalties
     from steepest.analysis import check_convexity as check_convexity
     from steepest.analysis import check_gradient as check_gradient
@@ -32,6 +33,7 @@ if _TYPE_CHECKING:
     from steepest.estimators import LogisticRegression as LogisticRegression
     from steepest.estimators import LogisticRegressionCV as LogisticRegressionCV
     from steepest.estimators import Perceptron as Perceptron
+    from steepest.estimators import RankSVM as RankSVM
     from steepest.estimators import RegularizationPath as RegularizationPath
     from steepest.estimators import Ridge as Ridge
     from steepest.estimators import RidgeCV as RidgeCV
@@ -87,6 +89,7 @@ _HOMES = {
     "LogisticRegression": "steepest.estimators",
     "LogisticRegressionCV": "steepest.estimators",
     "Perceptron": "steepest.estimators",
+    "RankSVM": "steepest.estimators",
     "RegularizationPath": "steepest.estimators",
     "RegularizationPathDisplay": "steepest.report.display_path",
     "MLflow": "steepest.record.adapters.mlflow",
@@ -117,6 +120,7 @@ _HOMES = {
     "kl_divergence": "steepest.losses.divergences",
     "load": "steepest.persistence.store",
     "losses": "steepest.losses",
+    "metrics": "steepest.metrics",
     "minimize": "steepest.optimize",
     "observe": "steepest.record.observers",
     "penalties": "steepest.penalties",

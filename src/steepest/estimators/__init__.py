@@ -18,6 +18,7 @@ if _TYPE_CHECKING:
     from steepest.estimators.path import RegularizationPath as RegularizationPath
     from steepest.estimators.path import regularization_path as regularization_path
     from steepest.estimators.perceptron import Perceptron as Perceptron
+    from steepest.estimators.ranking import RankSVM as RankSVM
     from steepest.estimators.ridge_cv import RidgeCV as RidgeCV
     from steepest.estimators.sparse_regression import ElasticNet as ElasticNet
     from steepest.estimators.sparse_regression import Lasso as Lasso
@@ -37,6 +38,7 @@ _HOMES = {
     "LogisticRegression": "steepest.estimators.logistic",
     "LogisticRegressionCV": "steepest.estimators.logistic_cv",
     "Perceptron": "steepest.estimators.perceptron",
+    "RankSVM": "steepest.estimators.ranking",
     "RegularizationPath": "steepest.estimators.path",
     "Ridge": "steepest.estimators.least_squares",
     "RidgeCV": "steepest.estimators.ridge_cv",
