@@ -34,7 +34,7 @@ class Doublings:
     def __init__(self, tol: float, max_rounds: int | None = None) -> None:
         self.tol = tol
         self.most = math.inf if max_rounds is None else float(max_rounds)
-        self.seen: list[tuple[int, float, float]] = []  # rounds, best objective, best relative gap
+        self.seen: list[tuple[int, float, float]] = []  # rounds, best objective, relative gap
 
     def see(self, rounds: int, value: float, relative: float) -> str | None:
         """A measured round; why the run should end, where it should.  O(log rounds) where rounds are geometric."""
@@ -42,7 +42,7 @@ class Doublings:
             return None
         gap = relative if relative >= 0.0 else math.inf
         if self.seen:
-            value, gap = min(value, self.seen[-1][1]), min(gap, self.seen[-1][2])
+            value = min(value, self.seen[-1][1])  # but not the gap: those of early rounds are estimates
         self.seen.append((rounds, value, gap))
         if rounds < FIRST:
             return None

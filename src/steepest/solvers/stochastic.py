@@ -90,7 +90,8 @@ class StochasticGradient:
     mean_weight : float
         The mean weight of the rows, for a stream of batches that weigh unequally.
     steer : bool
-        Whether the parts of the duality gap, at epochs that are evaluated, move a rate of "auto" of plain steps.
+        Whether the parts of the duality gap, at epochs that are evaluated, move a rate of "auto" of plain steps; where
+        their mean is the result.
     memory : Memory, optional
         To go on from.
 
@@ -289,8 +290,8 @@ class StochasticGradient:
             return Round(at, state.rate)
         bound = visited.judge(at)
         memory = state.memory
-        held = state.problem.traits.constrained
-        if self.steer and self.automatic and self.rule.name in CURVED and memory.epoch >= STEERED and not held:
+        fits = self.rule.name in CURVED and memory.mean is not None and not state.problem.traits.constrained
+        if self.steer and self.automatic and fits and memory.epoch >= STEERED:
             memory.schedule = steered(memory.schedule, memory.t, visited.noise, visited.bias)
         return Round(at, state.rate, bound=bound, dual=visited.proof)
 
