@@ -9,7 +9,7 @@ from sklearn.linear_model import SGDClassifier
 
 from steepest.data.source import as_source
 from steepest.kernels.epochs import plain_epoch
-from steepest.kernels.epochs_rules import rule_epoch
+from steepest.kernels.epochs_rules import ROOM, rule_epoch
 from steepest.losses import Hinge, Logistic, Squared
 from steepest.rules import FTRL, SGD, Adagrad, Adam, AdamW, Momentum, Nesterov, RMSProp, unpenalised
 
@@ -138,14 +138,12 @@ def run(rule, loss, X, y, p, order, rates, size, l2, l1, epochs=2, average=False
     w = np.zeros(D + 1) if start is None else start.copy()
     state = np.zeros((4, D + 1))
     mean = np.zeros(D + 1) if average else NONE
-    gradient = np.zeros(D)
     t = 0.0
     rows = as_source(X).rows
     for _ in range(epochs):
-        args = (NONE, rates, size, l2, l1, w, D, state, t, gradient, mean, NONE)
+        args = (NONE, rates, size, l2, l1, w, D, state, t, mean, NONE)
         t = rule_epoch(rule, unpenalised(rule), loss, rows, y, p, order, *args)
     assert t == epochs * len(rates)
-    assert not gradient.any()
     return (w, mean / t) if average else w
 
 
@@ -236,7 +234,7 @@ def test_sparse_adam_is_that_of_pytorch(data) -> None:
         w.grad = torch.sparse_coo_tensor(at, torch.tensor(u * row.data).reshape(-1, 1), (D, 1), check_invariants=True)
         optimiser.step()
     rows, ours = as_source(X).rows, np.zeros(D)
-    args = (NONE, np.full(N, 0.1), 1, 0.0, 0.0, ours, D, np.zeros((4, D)), 0.0, np.zeros(D), NONE, NONE)
+    args = (NONE, np.full(N, 0.1), 1, 0.0, 0.0, ours, D, np.zeros((4, D)), 0.0, NONE, NONE)
     rule_epoch(Adam(eps=1e-20), Adam(eps=1e-20), Logistic(), rows, y, p, order, *args)
     np.testing.assert_allclose(ours, w.detach().numpy()[:, 0], rtol=0, atol=1e-10)
 
@@ -255,7 +253,7 @@ def test_penalised_minimum_is_a_fixed_point_of_adaptive_rules() -> None:
     for epoch in range(60):
         order = rng.permutation(n).astype(np.uint32)
         rates = np.full(n, 0.5 / (1.0 + epoch))
-        args = (NONE, rates, 1, l2, 0.0, w, 2, state, t, np.zeros(2), NONE, NONE)
+        args = (NONE, rates, 1, l2, 0.0, w, 2, state, t, NONE, NONE)
         t = rule_epoch(Adagrad(), Adagrad(), Squared(), S, y, NONE, order, *args)
     np.testing.assert_allclose(w, truth, rtol=0.01)
 
@@ -269,8 +267,58 @@ def test_a_step_costs_the_entries_of_its_row() -> None:
     seen = []
     for X, d in ((small, 30), (wide, 30_000)):
         w, state = np.zeros(d), np.zeros((4, d))
-        args = (NONE, np.full(40, 0.1), 1, 0.1, 0.001, w, d, state, 0.0, np.zeros(d), NONE, NONE)
+        args = (NONE, np.full(40, 0.1), 1, 0.1, 0.001, w, d, state, 0.0, NONE, NONE)
         rule_epoch(Adagrad(), Adagrad(), Logistic(), as_source(X).rows, y, NONE, order, *args)
         seen.append(w)
     np.testing.assert_array_equal(seen[0], seen[1][::1000])
     assert np.count_nonzero(seen[1]) == np.count_nonzero(seen[0]) > 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda x: x.name)
+def test_columns_listed_twice_or_out_of_order(data, rule) -> None:
+    """What a row lists of a column is summed before the column moves."""
+    X, y, order, p = data
+    rng = np.random.default_rng(5)
+    indices, values, indptr = [], [], [0]
+    for i in range(N):
+        row = X[[i]]
+        at = rng.permutation(2 * row.nnz) if i % 3 else np.arange(2 * row.nnz)
+        indices.append(np.tile(row.indices, 2)[at])
+        values.append(np.concatenate([0.25 * row.data, 0.75 * row.data])[at])
+        indptr.append(indptr[-1] + 2 * row.nnz)
+    twice = sp.csr_array((np.concatenate(values), np.concatenate(indices), np.array(indptr)), shape=(N, D))
+    mixed = sp.vstack([X[: N // 2], twice[N // 2 :]]).tocsr()  # rows of both kinds take turns
+    rates = np.full(N, 0.3)
+    args = (y, p, order, rates, 1, 0.05, 0.01)
+    for average in (False, True):
+        truth = run(rule, Logistic(), X, *args, average=average)
+        for form in (twice, mixed):
+            assert not form.has_canonical_format
+            np.testing.assert_allclose(run(rule, Logistic(), form, *args, average=average), truth, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda x: x.name)
+@pytest.mark.parametrize("d", [1, 7, 8, 9, int(ROOM) - 1, int(ROOM), int(ROOM) + 1])
+def test_rows_of_any_length(rule, d: int) -> None:
+    """Whole registers and parts of them, and more entries than are collected at once: as the formula says."""
+    rng = np.random.default_rng(d)
+    n = 5
+    X = rng.standard_normal((n, d)) / np.sqrt(d)
+    X[1], X[3, d // 2 :] = 0.0, 0.0  # an empty row, and a shorter one
+    y, rates = np.array([1.0, -1.0, 1.0, 1.0, -1.0]), np.full(n, 0.2)
+    w, state = np.zeros(d), np.zeros((2, d))
+    for step in range(n):
+        constants = rule.constants(0.2, step + 1.0)
+        g = Logistic().slope(X[step] @ w, y[step]) * X[step]
+        for j in range(d):
+            w[j], state[0, j], state[1, j] = rule.advance(w[j], state[0, j], state[1, j], g[j], *constants)
+    ours = np.zeros(d)
+    args = (NONE, rates, 1, 0.0, 0.0, ours, d, np.zeros((4, d)), 0.0, NONE, NONE)
+    rule_epoch(rule, rule, Logistic(), as_source(X).rows, y, NONE, np.arange(n, dtype=np.uint32), *args)
+    np.testing.assert_allclose(ours, w, rtol=0, atol=1e-12)
+    if rule.exact:
+        lazy = np.zeros(d)
+        args = (NONE, rates, 1, 0.0, 0.0, lazy, d, np.zeros((4, d)), 0.0, NONE, NONE)
+        rows = as_source(sp.csr_array(X)).rows
+        rule_epoch(rule, rule, Logistic(), rows, y, NONE, np.arange(n, dtype=np.uint32), *args)
+        np.testing.assert_allclose(lazy, w, rtol=0, atol=1e-12)

@@ -144,7 +144,7 @@ class Steps:
             else:
                 plain_epoch_many(*data, self.bias_rate, w, d, k, *scratch, noted)
         elif k == 1:
-            rule_epoch(rule, unpenalised(rule), *data, w, d, memory.state, t, np.zeros(d), mean, noted)
+            rule_epoch(rule, unpenalised(rule), *data, w, d, memory.state, t, mean, noted)
         else:
             gradient = np.zeros(d * k if self.size > 1 else 0)
             seen = np.empty((2, d))
