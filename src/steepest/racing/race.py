@@ -137,6 +137,7 @@ def _run(
     runs: dict[str, Run] = {}
     skipped: dict[str, str] = {}
     compiled, interrupted = 0.0, False
+    failure: Exception | None = None
     show = live or _Silent()
     try:
         show.open()
@@ -153,6 +154,14 @@ def _run(
                     skipped[entrant.name] = _reason(entrant, error)
                     show.skip(entrant.name, skipped[entrant.name])
                     continue
+                except InvalidParameterError:
+                    raise  # what was asked for is wrong, not the solver
+                except Exception as error:  # the others may still arrive
+                    failure = failure or error
+                    skipped[entrant.name] = f"failed: {error}" if str(error) else f"failed: {type(error).__name__}"
+                    runs.pop(entrant.name, None)
+                    show.skip(entrant.name, skipped[entrant.name])
+                    continue
                 compiled += run.compile_seconds
                 runs[entrant.name] = _faster(before, run)
                 show.done(runs[entrant.name])
@@ -166,6 +175,8 @@ def _run(
         skipped.update(dict.fromkeys(left, "interrupted"))
     finally:
         show.close()
+    if not runs and failure is not None:
+        raise failure
     if not runs:
         name, why = next(iter(skipped.items()))
         raise IncompatibleError(
@@ -223,6 +234,10 @@ def _entrants(track: Track, solvers: Any) -> list[Entrant]:
         solvers = [solvers]
     if isinstance(solvers, Mapping):
         solvers = list(solvers.items())
+    if not np.iterable(solvers):
+        raise InvalidParameterError(
+            f"solvers: expected names or pairs (name, options), got {solvers!r}. Leave solvers out to try all."
+        )
     found: list[Entrant] = []
     for item in solvers:
         solver, options = item if isinstance(item, tuple) and len(item) == 2 else (item, {})
@@ -256,8 +271,8 @@ def _check(
         if value is not default and not (np.isscalar(value) and value == default):
             kind = "a function has none" if of_function else "it belongs to a function"
             raise InvalidParameterError(f"{name}: {kind} in a race of this kind, got {value!r}. Leave it out.")
-    if repeat is not None and not (isinstance(repeat, int | np.integer) and repeat >= 1):
-        raise InvalidParameterError(f"repeat: expected an integer >= 1 or None, got {repeat!r}.")
+    if repeat is not None and (isinstance(repeat, bool) or not isinstance(repeat, int | np.integer) or repeat < 1):
+        raise InvalidParameterError(f"repeat: expected an integer >= 1 or None, got {repeat!r}. Try 3.")
     if max_time is None and max_iter is None:
         raise InvalidParameterError(
             "max_time: a race needs a limit for solvers that do not arrive, got max_time=None and max_iter=None. "

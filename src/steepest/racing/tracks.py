@@ -23,6 +23,7 @@ from steepest.exceptions import DataError, IncompatibleError, SteepestError
 from steepest.jit import compile_clock
 from steepest.losses.registry import VECTOR_LOSSES, get_loss
 from steepest.optimize import minimize
+from steepest.problems.function import starting_point
 from steepest.problems.least_squares import LeastSquares
 from steepest.protocols import AnyArray, Certificate, FloatArray
 from steepest.racing.result import Run
@@ -140,6 +141,11 @@ class DataTrack:
         self.parameters = {"loss": loss, "on_unconverged": "ignore", **parameters}
         self.model = LinearClassifier if classifies else LinearRegressor
         self.objective = ""
+        if len(np.shape(X)) != 2:
+            raise DataError(
+                f"X: expected rows of shape (n, d), or a function, got {type(X).__name__} of shape {np.shape(X)}. "
+                "Give one column as X.reshape(-1, 1)."
+            )
         n, d = np.shape(X)
         self.where = f"{n:,} rows x {d:,} features"
 
@@ -230,7 +236,7 @@ class FunctionTrack:
     checked: bool = field(default=False)
 
     def __post_init__(self) -> None:
-        start = np.asarray(self.x0, dtype=np.float64).ravel()
+        start = starting_point(self.x0)
         head = ", ".join(f"{value:.4g}" for value in start[:4])
         self.where = f"{len(start)} variables, from ({head}{', ...' if len(start) > 4 else ''})"
         name = getattr(self.fun, "name", None) or getattr(self.fun, "__name__", None) or type(self.fun).__name__
