@@ -234,14 +234,15 @@ class _Judge:
     def _hessian_pays(self, best: Bound | None, penalised: bool) -> bool:
         """Whether second derivatives are worth their cost where a gap has missed.
 
-        A run that ended well can still go on: more rounds are cheaper, unless the gap is hopelessly loose.
+        A run that ended well can still go on: more rounds are cheaper, unless the gap is hopelessly loose.  Who
+        interrupted a run waits for its end.
         """
         if not self.deep:
             return False
         going = penalised and self.status is Status.CERTIFIED
         if going and best is not None and best.relative <= _LOOSE * self.tol:
             return False
-        return applies(self.problem, _CHEAP if going else WORK)
+        return applies(self.problem, _CHEAP if going or self.status is Status.INTERRUPTED else WORK)
 
     def _bound(self, at: Evaluation, kind: CertificateKind, value: float) -> Bound:
         lower = at.value - value
