@@ -378,7 +378,10 @@ class _Runs:
         def judge(w: FloatArray, status: Status, reason: str, dual: FloatArray | None) -> Certificate:
             if limits.max_time is not None:  # what was left for this job, but the user knows the whole
                 reason = reason.replace(f"max_time={limits.max_time:g} s", f"max_time={control.max_time:g} s")
-            found = certify(problem, w, tol=control.tol, status=status, reason=reason, null_value=null, dual=dual)
+            # a gap proves enough where nothing was asked; Hessians, which sharpen it, cost more than epochs
+            deep = control.asks or not (problem.traits.convex and problem.traits.l1 + problem.traits.l2 > 0.0)
+            how: dict[str, Any] = {"status": status, "reason": reason, "null_value": null, "dual": dual, "deep": deep}
+            found = certify(problem, w, tol=control.tol, **how)
             return found if control.asks else unasked(found)
 
         info = {"title": f"{control.name} {job.label}".strip(), "solver": plan.name}
