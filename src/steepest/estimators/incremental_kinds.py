@@ -48,8 +48,10 @@ class IncrementalClassifier(Incremental):
     def fit_batches(self, batches: Any, *, classes: Any = None, max_iter: int | None = None) -> Self:
         """`fit` of data larger than memory, read piece by piece in every epoch.
 
-        The objective, the steps of ``order="cyclic"`` with single rows, and the certificate are those of `fit` with
-        all rows in memory; other orders mix the rows of a piece.  In memory are a piece, and some numbers a row.  Each
+        The objective and the steps of ``order="cyclic"`` with single rows are those of `fit` with all rows in memory;
+        other orders mix the rows of a piece.  The certificate is recomputed over all pieces from the parameters alone:
+        of kinked losses it proves less than `fit`, which carries a dual point along.  In memory are a piece, and some
+        numbers a row.  Each
         epoch reads the batches once, and once more where it is evaluated (epochs 1, 2, 3, 4, 6, 8, 11, 16, ...); one
         reading comes before, for labels and weights, and each of several classes one against the rest has its own.
 
