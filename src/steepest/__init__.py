@@ -30,6 +30,8 @@ if _TYPE_CHECKING:
     from steepest.estimators import LinearClassifier as LinearClassifier
     from steepest.estimators import LinearRegression as LinearRegression
     from steepest.estimators import LinearRegressor as LinearRegressor
+    from steepest.estimators import LinearSVC as LinearSVC
+    from steepest.estimators import LinearSVR as LinearSVR
     from steepest.estimators import LogisticRegression as LogisticRegression
     from steepest.estimators import LogisticRegressionCV as LogisticRegressionCV
     from steepest.estimators import Perceptron as Perceptron
@@ -69,6 +71,8 @@ if _TYPE_CHECKING:
     from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.transforms.scaler import Scaler as Scaler
     from steepest.transforms.whitener import Whitener as Whitener
+    from steepest.verification import Verification as Verification
+    from steepest.verification import verify as verify
 
     __version__: str
 
@@ -86,6 +90,8 @@ _HOMES = {
     "LinearClassifier": "steepest.estimators",
     "LinearRegression": "steepest.estimators",
     "LinearRegressor": "steepest.estimators",
+    "LinearSVC": "steepest.estimators",
+    "LinearSVR": "steepest.estimators",
     "LogisticRegression": "steepest.estimators",
     "LogisticRegressionCV": "steepest.estimators",
     "Perceptron": "steepest.estimators",
@@ -105,6 +111,7 @@ _HOMES = {
     "TensorBoard": "steepest.record.adapters.tensorboard",
     "TableEncoder": "steepest.transforms.encoding",
     "TrajectoryDisplay": "steepest.report.display_trajectory",
+    "Verification": "steepest.verification",
     "Whitener": "steepest.transforms.whitener",
     "check_convexity": "steepest.analysis",
     "check_gradient": "steepest.analysis",
@@ -128,6 +135,7 @@ _HOMES = {
     "regularization_path": "steepest.estimators",
     "save": "steepest.persistence.store",
     "scalar_loss": "steepest.losses.registry",
+    "verify": "steepest.verification",
     "write_report": "steepest.report.html",
 }
 

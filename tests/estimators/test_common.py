@@ -11,6 +11,8 @@ from steepest import (
     LinearClassifier,
     LinearRegression,
     LinearRegressor,
+    LinearSVC,
+    LinearSVR,
     LogisticRegression,
     Perceptron,
     Ridge,
@@ -37,6 +39,9 @@ ESTIMATORS = [
     SGDClassifier("log_loss", learning_rate="optimal", max_iter=30),
     SGDRegressor(max_iter=30),
     Perceptron(max_iter=30),
+    LinearSVC(),
+    LinearSVC(penalize_intercept=True),
+    LinearSVR(),
 ]
 
 

@@ -15,6 +15,8 @@ if _TYPE_CHECKING:
     from steepest.estimators.least_squares import Ridge as Ridge
     from steepest.estimators.logistic import LogisticRegression as LogisticRegression
     from steepest.estimators.logistic_cv import LogisticRegressionCV as LogisticRegressionCV
+    from steepest.estimators.margin import LinearSVC as LinearSVC
+    from steepest.estimators.margin_regression import LinearSVR as LinearSVR
     from steepest.estimators.path import RegularizationPath as RegularizationPath
     from steepest.estimators.path import regularization_path as regularization_path
     from steepest.estimators.perceptron import Perceptron as Perceptron
@@ -35,6 +37,8 @@ _HOMES = {
     "LinearClassifier": "steepest.estimators.general",
     "LinearRegression": "steepest.estimators.least_squares",
     "LinearRegressor": "steepest.estimators.general",
+    "LinearSVC": "steepest.estimators.margin",
+    "LinearSVR": "steepest.estimators.margin_regression",
     "LogisticRegression": "steepest.estimators.logistic",
     "LogisticRegressionCV": "steepest.estimators.logistic_cv",
     "Perceptron": "steepest.estimators.perceptron",

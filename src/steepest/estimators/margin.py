@@ -1,0 +1,269 @@
+"""Linear support vector classification: hinge or squared hinge, soft or hard margin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from steepest.estimators.classification import Encoded, LinearClassification
+from steepest.estimators.fitting import Control, Job, Solution
+from steepest.estimators.margin_attributes import multipliers, with_constant
+from steepest.estimators.margin_hard import C_STEPS, judged, refuse
+from steepest.estimators.parameters import BOOL, Rules, one_of, real
+from steepest.estimators.solvers import SOLVER
+from steepest.estimators.validation import Rows
+from steepest.exceptions import DataError, IncompatibleError
+from steepest.losses.registry import get_loss
+from steepest.penalties import get_penalty
+from steepest.protocols import AnyArray, FloatArray
+
+DUAL: Rules = (one_of("auto"), BOOL)
+
+
+class LinearSVC(LinearClassification):
+    r"""Linear support vector machine with a certificate.
+
+    ::
+
+        P(w, b) = (1/S) sum_i s_i loss(y_i z_i) + (1/(C S)) R(w),      z_i = x_i.w + b,  y_i in {-1, +1},  S = sum s_i
+
+    with the loss ``[1 - m]_+`` ("hinge") or its square, and ``R(w) = |w|_2^2 / 2`` or ``|w|_1``.  This is
+    scikit-learn's ``C sum s_i loss_i + R(w)`` over ``C S``: the same minimiser, but for the intercept, which is not
+    penalised here.  More than two classes are taken one against the rest.
+
+    Parameters
+    ----------
+    penalty : {"l2", "l1"}, default="l2"
+    loss : {"squared_hinge", "hinge"}, default="squared_hinge"
+    dual : "auto" or bool, default="auto"
+        Accepted; which form is solved is the solver's choice, and ``fit_record_.solver`` says it.
+    tol : float, default=1e-4
+        Relative suboptimality that the certificate must prove.
+    C : float, default=1.0
+        Weight of the losses.
+    multi_class : {"ovr", "crammer_singer"}, default="ovr"
+        "crammer_singer" has one problem for all classes, and its own loss.
+    fit_intercept : bool, default=True
+    intercept_scaling : float, default=1
+        Value of the constant feature where the intercept is penalised; else it changes nothing.
+    class_weight : dict, "balanced" or None
+    verbose : int, default=0
+    random_state : int, RandomState or None
+        Not used: the order of rows is drawn by a fixed seed.
+    max_iter : int or None, default=10000
+        Rounds of the solver.
+    penalize_intercept : bool, default=False
+        True: LIBLINEAR's problem, in which the intercept is the weight of a constant feature, penalised like all.
+    hard_margin : bool, default=False
+        The widest margin without any error: ``|w|^2 / 2`` least with ``y_i z_i >= 1`` for all rows, whatever C and loss
+        say.  Two classes that no hyperplane separates raise a `DataError` that says how narrow any margin would be.
+    solver : str, default="auto"
+    warm_start : bool, default=False
+    n_jobs : int or None, default=None
+    max_time : float or None, default=None
+        Seconds for the solver; those of compiling are not counted.
+    on_unconverged : {"warn", "raise", "ignore"}, default="warn"
+
+    Attributes
+    ----------
+    classes_ : array of shape (k,)
+    coef_ : array of shape (1, d) or (k, d)
+    intercept_ : array of shape (1,) or (k,)
+    margin_ : float, or array of shape (k,)
+        ``2 / |w|``, the width between the lines ``z = -1`` and ``z = 1``.
+    dual_coef_ : array of shape (1, n) or (k, n)
+        ``y_i a_i`` with the multipliers a_i of the rows, in [0, C s_i] for the hinge; for an l2 penalty ``w`` is the
+        sum of rows times these.
+    support_ : array of int
+        Rows with a multiplier above zero, in any of the problems.
+    n_support_ : array of shape (k,)
+        Their number by class.
+    slacks_ : array of shape (n,) or (n, k)
+        ``[1 - y_i z_i]_+``.
+    n_iter_ : array of int
+    certificate_, history_, fit_record_, objective_
+        See `LogisticRegression`.
+
+    Examples
+    --------
+    >>> from steepest import LinearSVC
+    >>> X = [[0.0], [1.0], [3.0], [4.0]]
+    >>> model = LinearSVC(hard_margin=True).fit(X, ["low", "low", "high", "high"])
+    >>> print(f"{model.margin_:.4f}", model.support_)
+    2.0000 [1 2]
+    """
+
+    monitor = "loss"  # of validation rows given to fit
+    _inert: ClassVar[dict[str, Any]] = {"dual": "auto"}
+    _rules: ClassVar[dict[str, Rules]] = {
+        "penalty": (one_of("l1", "l2"),),
+        "loss": (one_of("hinge", "squared_hinge"),),
+        "dual": DUAL,
+        "C": (real(0, math.inf),),
+        "multi_class": (one_of("crammer_singer", "ovr"),),
+        "intercept_scaling": (real(0),),
+        "penalize_intercept": (BOOL,),
+        "hard_margin": (BOOL,),
+        "solver": SOLVER,
+    }
+
+    def __init__(
+        self,
+        penalty: str = "l2",
+        loss: str = "squared_hinge",
+        *,
+        dual: Any = "auto",
+        tol: float = 1e-4,
+        C: float = 1.0,
+        multi_class: str = "ovr",
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+        max_iter: int | None = 10_000,
+        penalize_intercept: bool = False,
+        hard_margin: bool = False,
+        solver: str = "auto",
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        max_time: float | None = None,
+        on_unconverged: str = "warn",
+    ) -> None:
+        self.penalty = penalty
+        self.loss = loss
+        self.dual = dual
+        self.tol = tol
+        self.C = C
+        self.multi_class = multi_class
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.verbose = verbose
+        self.random_state = random_state
+        self.max_iter = max_iter
+        self.penalize_intercept = penalize_intercept
+        self.hard_margin = hard_margin
+        self.solver = solver
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.max_time = max_time
+        self.on_unconverged = on_unconverged
+
+    # ----------------------------------------------------------------------------------------- the problem
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.hard_margin and (self.penalty != "l2" or self.multi_class != "ovr" or self.penalize_intercept):
+            raise IncompatibleError(
+                "hard_margin: expected penalty='l2', multi_class='ovr' and an intercept that is not penalised, got "
+                f"penalty={self.penalty!r}, multi_class={self.multi_class!r}, "
+                f"penalize_intercept={self.penalize_intercept}. Leave them at their defaults."
+            )
+
+    def _constant(self) -> float:
+        """The value of the feature that carries a penalised intercept; 0 without one."""
+        return float(self.intercept_scaling) if self.penalize_intercept and self.fit_intercept else 0.0
+
+    def _control(self) -> Control:
+        control = super()._control()
+        if self._constant():
+            control.fit_intercept = False
+            control.notes.append("the intercept is the weight of a constant feature, in a copy of X")
+        elif self.intercept_scaling != 1:
+            control.notes.append("intercept_scaling only counts where the intercept is penalised: not used")
+        return control
+
+    def _encode(self, X: Any, y: Any, sample_weight: Any) -> Encoded:
+        data = super()._encode(X, y, sample_weight)
+        if self.hard_margin and len(data.labels.classes) != 2:
+            raise DataError(
+                f"y: hard_margin takes two classes, got {len(data.labels.classes)}. "
+                "Use OneVsRestClassifier, or a soft margin."
+            )
+        return data._replace(X=with_constant(data.X, self._constant())) if self._constant() else data
+
+    def _problems(self, data: Encoded) -> list[Job]:
+        C = self._hard_C if self.hard_margin else float(self.C)
+        loss = "hinge" if self.hard_margin else self.loss
+        if self.multi_class == "crammer_singer":
+            loss = "crammer_singer"
+        return self._jobs(
+            get_loss(loss), get_penalty(self.penalty, 1.0 / (C * data.weights.total)), data.labels, data.weights.p
+        )
+
+    def _hold_out(self, jobs: Sequence[Job], data: Encoded, held: Rows) -> None:
+        super()._hold_out(jobs, data, held)
+        for job in jobs:
+            if self._constant() and job.held is not None:
+                job.held.X = with_constant(job.held.X, self._constant())
+
+    def _place(self, jobs: Sequence[Job], data: Any, coef: Any, intercept: Any, notes: list[str]) -> None:
+        if not self._constant():
+            super()._place(jobs, data, coef, intercept, notes)
+        elif coef is not None or intercept is not None:
+            raise IncompatibleError("coef_init: not taken where the intercept is penalised. Leave it out.")
+
+    # --------------------------------------------------------------------------------------- hard margins
+
+    _hard_C = 1.0
+
+    def _fit(self, rows: Rows, watched: Rows, coef_init: Any, intercept_init: Any) -> None:
+        if not self.hard_margin:
+            super()._fit(rows, watched, coef_init, intercept_init)
+            return
+        self._check_parameters()
+        narrowest = math.inf
+        for step in C_STEPS:
+            self._hard_C = step
+            super()._fit(rows, watched, coef_init, intercept_init)
+            found, bound = self._hard
+            narrowest = min(narrowest, bound)
+            if found:
+                break
+        else:
+            refuse(narrowest)
+        del self._hard, self._hard_C
+
+    def _harden(self, X: Any, y: FloatArray, a: FloatArray) -> None:
+        """The separating hyperplane with margins of at least 1, and what is proven about it."""
+        outcome = judged(X, y, self.coef_[0], float(self.intercept_[0]), a, self.tol, self.fit_intercept)
+        self._hard = outcome.certificate is not None, outcome.width
+        if outcome.certificate is None:
+            return
+        self.coef_, self.intercept_ = outcome.w[None, :], np.array([outcome.b])
+        self.certificate_ = outcome.certificate
+        self.fit_record_.certificate = outcome.certificate
+        self._objective = "P(w, b) = 1/2 |w|_2^2,  y_i (x_i.w + b) >= 1 for all i,  y_i in {-1, +1}"
+        self.fit_record_.objective = self._objective
+
+    # ------------------------------------------------------------------------------------------- results
+
+    def _finish(self, solution: Solution, data: Encoded, jobs: Sequence[Job], fit_intercept: bool) -> None:
+        super()._finish(solution, data, jobs, fit_intercept)
+        Y, A, Z = multipliers(data.X, jobs, solution, self.coef_, self.intercept_)
+        constant = self._constant()
+        if constant:
+            self.coef_, self.intercept_ = (
+                np.ascontiguousarray(self.coef_[:, :-1]),
+                constant * self.coef_[:, -1],
+            )
+        if self.hard_margin:
+            present = data.weights.p > 0.0
+            X, y, a = (data.X, Y[0], A[0]) if present.all() else (data.X[present], Y[0][present], A[0][present])
+            self._harden(X, y, a)
+            if not self._hard[0]:
+                return
+            Z = (data.X @ self.coef_[0] + self.intercept_[0])[None, :]
+        norms = np.sqrt((self.coef_ * self.coef_).sum(axis=1))
+        widths = np.divide(2.0, norms, out=np.full_like(norms, np.inf), where=norms > 0.0)
+        self.margin_: Any = float(widths[0]) if len(widths) == 1 else widths
+        self.dual_coef_ = Y * A
+        used = np.maximum(1e-9 * A.max(axis=1, keepdims=True, initial=0.0), 0.0) < A
+        self.support_: AnyArray = np.flatnonzero(used.any(axis=0)).astype(np.int32)
+        self.n_support_ = np.bincount(data.labels.codes[self.support_], minlength=len(self.classes_)).astype(np.int32)
+        slacks = np.maximum(1.0 - Y * Z, 0.0)
+        self.slacks_ = slacks[0] if len(slacks) == 1 else np.ascontiguousarray(slacks.T)
