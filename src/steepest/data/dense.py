@@ -47,9 +47,9 @@ class DenseSource:
         self.pool = pool
         n, d = self.shape
         self.shards = shard_bounds(n, float(n) * d, d)
-        self.block = int(np.clip(CACHE_BYTES // max(1, d * array.itemsize), 4, 4096)) // 4 * 4
+        self.block = min(max(CACHE_BYTES // max(1, d * array.itemsize), 4), 4096) // 4 * 4
         # BLAS products run best on blocks that the last-level cache holds
-        self.wide_block = int(np.clip((4 << 20) // max(1, d * array.itemsize), 64, 2048))
+        self.wide_block = min(max((4 << 20) // max(1, d * array.itemsize), 64), 2048)
 
     @property
     def nnz(self) -> int:

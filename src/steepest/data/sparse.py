@@ -45,7 +45,7 @@ class SparseSource:
         self.pool = pool
         self.shards = shard_bounds(self.rows.indptr, float(nnz + n), d)
         mean = max(1.0, nnz / max(1, n))
-        self.block = int(np.clip((1 << 13) / mean, 32, 1024))
+        self.block = int(min(max((1 << 13) / mean, 32), 1024))
 
     def _take(self, csr: Any) -> None:
         d = csr.shape[1]

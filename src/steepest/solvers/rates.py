@@ -169,8 +169,8 @@ def row_curvature(problem: Any) -> float:
     top = float(q.max(initial=0.0))
     if not top < LONGEST:
         raise DataError(f"X: no rate suits rows of squared length {top:.3g}, beyond the range of numbers. Scale X.")
-    if top == 0.0:
-        return 0.0
+    if top == 0.0 or len(q) == 1:
+        return top
     q /= top  # its squares may overflow
     return top * (len(q) * float(q @ q) / float(q.sum()))
 
