@@ -39,6 +39,9 @@ from steepest.solvers.augmented_system import GRAM_MOST
 WORK = 0.35  # of a pass that epochs over few active rows add up to before the next look at the gap
 GROWTH = 0.15  # of all work so far, where that is more
 EPOCHS_MOST = 8  # of the hinge, before the augmented Lagrangian takes over
+HOPELESS = 1.0  # relative gap after two epochs from which they lead nowhere
+FLAT = 10  # rounds without a better bound
+PATIENT = 60.0  # passes in which the gap should have halved
 SHARE = 3.0  # of its natural step that it begins with, times the gap
 FACE_GAP = 1e-3  # relative gap before the first Newton step on a face
 FACE_EVERY = 2  # rounds
@@ -76,6 +79,8 @@ class MarginState:
     rest: Any = None
     margins: FloatArray = field(default_factory=lambda: np.zeros(0))
     flat: int = 0
+    halved: float = math.inf
+    halved_at: float = 0.0
 
 
 class MarginDual:
@@ -137,9 +142,15 @@ class MarginDual:
         return state
 
     def _crawls(self, state: MarginState) -> bool:
-        """Whether epochs on the hinge have found what they find soon, and a matrix of order d finds the rest."""
-        narrow = state.problem.source.shape[1] <= GRAM_MOST
-        return narrow and state.cap == 1.0 and state.epochs >= EPOCHS_MOST
+        """Whether epochs on the hinge have found what they find soon, and a matrix of order d finds the rest.
+
+        Where they lead nowhere (scales of columns that differ, an intercept that drifts) that shows sooner, or at last.
+        """
+        if state.cap != 1.0:
+            return False
+        if state.problem.source.shape[1] > GRAM_MOST:
+            return state.flat >= FLAT or state.work - state.halved_at > PATIENT
+        return state.epochs >= EPOCHS_MOST or (state.epochs > 1 and state.gap > HOPELESS)
 
     def advance(self, state: MarginState) -> Round:
         """The start; then epochs, or iterations of a second order."""
@@ -149,8 +160,7 @@ class MarginDual:
         if state.inner is not None:
             return state.inner.advance(state.rest)
         if self.second_order and self._crawls(state):
-            self._finish(state)
-            return state.inner.advance(state.rest)
+            return self._finish(state).advance(state.rest)
         if (
             self.second_order
             and state.epochs >= FACE_EPOCHS
@@ -247,6 +257,8 @@ class MarginDual:
         gap = value - state.best
         relative = relative_to(gap, state.best, value, state.floor)
         state.gap = relative
+        if not relative > 0.5 * state.halved:
+            state.halved, state.halved_at = relative, state.work
         bound = Bound("duality_gap", gap, relative, "suboptimality", value, state.best)
         at = Evaluation(flat, value, loss, np.full(1, np.nan), z, slopes)
         if state.flat >= 30:
@@ -257,13 +269,14 @@ class MarginDual:
 
     # ------------------------------------------------------------------------------------ the last digits
 
-    def _finish(self, state: MarginState) -> None:
+    def _finish(self, state: MarginState) -> AugmentedLagrangian:
         """The augmented Lagrangian method from here on, with the multipliers that are known."""
         state.inner = AugmentedLagrangian()
         w = np.append(state.w, state.shift) if state.problem.layout.intercept else state.w
         state.rest = state.inner.start(state.problem, w)
         state.rest.known = state.dual if state.dual is not None else -state.a * state.problem.y
         state.rest.share = min(1.0, SHARE * state.gap)
+        return state.inner
 
     # ------------------------------------------------------------------------------------------- the face
 
