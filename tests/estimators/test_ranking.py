@@ -116,6 +116,27 @@ def test_a_model_comes_back_from_its_file(data, tmp_path):
     assert np.array_equal(back.predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+def test_separable_queries_and_a_weak_penalty_are_certified(scale):
+    X = scale * np.array([[1.0, 0.0], [0.0, 1.0], [0.5, -1.0]])
+    model = RankSVM(alpha=1e-6 * scale**2, tol=1e-4).fit(X, [2, 1, 0], groups=[3])
+    assert model.certificate_.passed
+    assert model.certificate_.primal == pytest.approx(2.5e-6, rel=1e-3)  # w = (2, 1) / scale: no pair in the margin
+
+
+def test_a_start_on_a_sample_and_threads_change_no_proof():
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((6000, 3))
+    y, qid = np.round(X[:, 0] + rng.standard_normal(6000)), rng.integers(0, 400, 6000)
+    one = RankSVM(alpha=0.01, tol=1e-6, n_jobs=1).fit(X, y, qid)
+    two = RankSVM(alpha=0.01, tol=1e-6, n_jobs=2).fit(X, y, qid)
+    assert "began from the solution on" in " ".join(one.fit_record_.solver["notes"])
+    assert np.array_equal(one.coef_, two.coef_)
+    D, _ = pairs(X, y, qid)
+    value = np.maximum(1.0 - D @ one.coef_, 0.0).mean() + 0.005 * one.coef_ @ one.coef_
+    assert one.certificate_.primal == pytest.approx(value, rel=1e-10)
+
+
 def test_what_cannot_be_done_is_said(data):
     X, y, qid = data
     with pytest.raises(DataError, match="either a query id"):

@@ -84,8 +84,8 @@ def certify_ranking(
 def _bound(at: Any, other: Any, floor: float) -> Bound:
     """The gap of the point ``at`` by the multipliers at ``other``, with what rounding may hide of it."""
     gap = at.extra["gap"] if other is at else at.value - other.extra["dual"]
-    size = 1.0 + float(np.abs(other.extra["z"]) @ np.abs(other.slopes)) + at.value
-    gap = max(gap, 0.0) + 4.0 * _EPS * size / min(other.extra["width"], 1.0)
+    size = 1.0 + float(np.abs(other.extra["z"]) @ np.abs(other.slopes)) + at.value + other.extra["banded"]
+    gap = max(gap, 0.0) + 4.0 * _EPS * size
     lower = at.value - gap
     return Bound("duality_gap", gap, relative_to(gap, lower, at.value, floor), "suboptimality", at.value, lower)
 

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.data.source import frozen
+from steepest.data.source import as_source, frozen
 from steepest.exceptions import DataError
 from steepest.kernels import ranking
 from steepest.protocols import AnyArray, Evaluation, FloatArray, Traits
 
+SHARD_ROWS = 2048  # rows from which a share of the queries is worth a thread
 LOSSES = ("hinge", "squared_hinge")
 
 
@@ -73,6 +74,25 @@ def queries(y: FloatArray, codes: AnyArray) -> Queries:
     return Queries(by.astype(np.int64), starts, level, climbed[starts[1:] - 1] - first + 1, y)
 
 
+def _shards(starts: AnyArray) -> list[tuple[int, int]]:
+    """Ranges of queries with about equal numbers of rows; they depend on the queries alone."""
+    count = min(16, int(starts[-1]) // SHARD_ROWS, len(starts) - 1)
+    edges = np.searchsorted(starts, np.linspace(0, int(starts[-1]), max(count, 1) + 1))
+    edges[0], edges[-1] = 0, len(starts) - 1
+    edges = np.unique(edges)
+    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+
+def sampled(problem: RankingProblem, rows: AnyArray) -> RankingProblem:
+    """The same problem on some rows, in memory of its own."""
+    source, y = problem.source, problem.parts.y[rows]
+    codes = np.empty(len(problem.parts.y), dtype=np.int64)
+    codes[problem.parts.rows] = np.repeat(np.arange(problem.parts.n_queries), np.diff(problem.parts.starts))
+    X = source.X[rows] if source.kind == "dense" else source.matrix[rows]
+    parts = queries(y, codes[rows])
+    return RankingProblem(as_source(X, pool=source.pool), parts, problem.loss, problem.traits.l2, problem.graded)
+
+
 class Sums(NamedTuple):
     """What `RankingProblem.sums` finds; each over n rows, and in the units of a mean over pairs."""
 
@@ -107,8 +127,8 @@ class RankingProblem:
         self.passes = 0.0
         squared = loss == "squared_hinge"
         self.traits = Traits(True, squared, False, True, True, 0.0, float(l2), 1)
+        self._shards = _shards(parts.starts)
         self._ones = np.ones(source.shape[0])
-        self._scratch: FloatArray | None = None
         self._none = np.empty((source.shape[0], 0))
         self.total = self.n_pairs = 1.0
         zeros = np.zeros(source.shape[0])
@@ -125,51 +145,57 @@ class RankingProblem:
 
     # -------------------------------------------------------------------------------------------- pair sums
 
-    def sums(
-        self, z: FloatArray, order: AnyArray, high: float, low: float, V: FloatArray, out: FloatArray | None = None
-    ) -> Sums:
-        """`kernels.ranking.band_sums` over the total weight of the pairs; W is written to ``out``."""
+    def sums(self, z: FloatArray, order: AnyArray, high: float, low: float, V: FloatArray) -> Sums:
+        """`kernels.ranking.band_sums` over the total weight of the pairs."""
         n, p, scale = len(z), self.parts, 1.0 / self.total
         N, B = np.empty(n), np.empty(n)
-        W = np.empty((n, V.shape[1])) if out is None else out
-        ranking.band_sums(z, p.y, p.level, order, p.starts, p.sizes, low, high, self.graded, scale, frozen(V), N, B, W)
+        W = np.empty((n, V.shape[1]))
+        V = frozen(V)
+
+        def task(s: tuple[int, int]) -> None:
+            starts, sizes = p.starts[s[0] : s[1] + 1], p.sizes[s[0] : s[1]]
+            ranking.band_sums(z, p.y, p.level, order, starts, sizes, low, high, self.graded, scale, V, N, B, W)
+
+        self.source.pool.map(task, self._shards)
         return Sums(N, B, W)
 
     def sort(self, scores: FloatArray) -> tuple[FloatArray, AnyArray]:
         """Scores less their mean in the query, and the rows in their order."""
         z, order = np.empty_like(scores), np.empty(len(scores), dtype=np.int64)
-        ranking.sort_queries(scores, self.parts.rows, self.parts.starts, z, order)
+        p = self.parts
+        self.source.pool.map(
+            lambda s: ranking.sort_queries(scores, p.rows, p.starts[s[0] : s[1] + 1], z, order), self._shards
+        )
         return z, order
 
-    def _below(self, z: FloatArray, order: AnyArray, threshold: float) -> tuple[float, float, float, FloatArray]:
-        """Sums of ``q (threshold - t)_+``, of its square, half the slopes of that, and the weight of those pairs."""
-        found = self.sums(z, order, threshold, -math.inf, z[:, None])
-        weight, tilt = 0.5 * float(found.N.sum()), float(found.B @ z)
-        half = found.W[:, 0]
-        square = threshold * threshold * weight - 2.0 * threshold * tilt + float(z @ half)
-        half -= threshold * found.B
-        return threshold * weight - tilt, max(square, 0.0), weight, half
+    def _band_sums(self, z: FloatArray, order: AnyArray, low: float) -> tuple[Sums, float]:
+        """Sums of the pairs with ``low <= t < 1``, and ``sum q t`` of them."""
+        found = self.sums(z, order, 1.0, low, z[:, None])
+        return found, float(found.B @ z)
 
     def losses(self, scores: FloatArray, width: float) -> dict[str, Any]:
         """Loss, smoothed loss, its slopes in the scores, and the sum of the pair multipliers: O(n log m)."""
         z, order = self.sort(scores)
-        linear, square, _, half = self._below(z, order, 1.0)
         if self.loss == "squared_hinge":
+            band, tilt = self._band_sums(z, order, -math.inf)
+            linear = 0.5 * float(band.N.sum()) - tilt
+            square = max(linear - tilt + float(z @ band.W[:, 0]), 0.0)
+            u = 2.0 * (band.W[:, 0] - band.B)
             # a = 2 (1 - t)_+, whose conjugate is -a + a^2 / 4
-            return {
-                "loss": square,
-                "smooth": square,
-                "u": 2.0 * half,
-                "dual": 2.0 * linear - square,
-                "z": z,
-                "o": order,
-            }
-        linear_in, square_in, _, half_in = self._below(z, order, 1.0 - width)
+            return {"loss": square, "smooth": square, "u": u, "dual": 2.0 * linear - square, "z": z, "o": order}
+        # pairs below the band have the multiplier 1: they are counted, and no difference of large numbers is taken
+        band, tilt = self._band_sums(z, order, 1.0 - width)
+        below = self.sums(z, order, 1.0 - width, -math.inf, self._none)
+        count = 0.5 * float(below.N.sum())
+        outside = count - float(below.B @ z)
+        inside = 0.5 * float(band.N.sum()) - tilt
+        square = max(inside - tilt + float(z @ band.W[:, 0]), 0.0)
         return {
-            "loss": linear,
-            "smooth": (square - square_in) / (2.0 * width),
-            "u": (half - half_in) / width,
-            "dual": (linear - linear_in) / width,
+            "loss": outside + inside,
+            "smooth": outside - 0.5 * width * count + square / (2.0 * width),
+            "u": (band.W[:, 0] - band.B) / width - below.B,
+            "dual": count + inside / width,
+            "banded": (abs(tilt) + 0.5 * float(band.N.sum())) / width,
             "z": z,
             "o": order,
         }
@@ -220,6 +246,7 @@ class RankingProblem:
             "width": width,
             "z": found["z"],
             "order": found["o"],
+            "banded": found.get("banded", 0.0),  # what the rounding of the dual value goes with
         }
         if self.loss == "squared_hinge":  # Fenchel's equality holds at the slopes: no difference of large numbers
             extra["gap"], extra["blur"], extra["dual"] = stationary, 0.0, value - stationary
@@ -239,17 +266,35 @@ class RankingProblem:
         return bend * c + self.traits.l2 * v  # type: ignore[no-any-return]
 
     def hessian(self, at: Evaluation, X: FloatArray) -> FloatArray:
-        """Hessian of the smoothed P, (d, d), from the rows X as a float64 array: O(n d (d + log L))."""
+        """Hessian of the smoothed P, (d, d), from the rows X as a float64 array.
+
+        Cost: O(m d (d + log L)) for m rows in pairs
+        that have curvature, and O(n log L).
+        """
         low, bend = self._band(at.extra["width"])
-        if self._scratch is None:
-            self._scratch = np.empty_like(X)  # fresh pages would cost as much as the sums
-        found = self.sums(at.extra["z"], at.extra["order"], 1.0, low, X, self._scratch)
-        paired = np.flatnonzero(found.N)
-        H = X.T @ found.W if 2 * len(paired) > len(X) else X[paired].T @ found.W[paired]
-        self.passes += 0.5
+        p, z, order = self.parts, at.extra["z"], at.extra["order"]
+        paired = self.sums(z, order, 1.0, low, self._none).N[order] > 0.0
+        rows = order[paired]  # the others have no partner, and these have theirs among themselves
+        before = np.concatenate([[0], np.cumsum(paired)])
+        few = (z[rows], p.y[rows], p.level[rows], np.arange(len(rows)), before[p.starts], X[rows])
+        H = np.zeros((self.size, self.size))
+        for part in self.source.pool.map(lambda s: self._curved(few, low, *s), self._shards):
+            H += part
+        self.passes += 0.5 * len(rows) / len(z)
         H = (0.5 * bend) * (H + H.T)
         H[np.diag_indices(self.size)] += self.traits.l2
         return H
+
+    def _curved(self, few: tuple[Any, ...], low: float, first: int, last: int) -> FloatArray:
+        """``X' L X`` of some queries, with the Laplacian L of their pairs in the band."""
+        z, y, level, order, starts, X = few
+        a, b = int(starts[first]), int(starts[last])
+        z, y, level, order, X = z[a:b], y[a:b], level[a:b], order[: b - a], X[a:b]
+        N, B, W = np.empty(b - a), np.empty(b - a), np.empty_like(X)
+        own, sizes = starts[first : last + 1] - a, self.parts.sizes[first:last]
+        scale = 1.0 / self.total
+        ranking.band_sums(z, y, level, order, own, sizes, low, 1.0, self.graded, scale, frozen(X), N, B, W)
+        return X.T @ W  # type: ignore[no-any-return]
 
     def along(self, at: Evaluation, d: FloatArray) -> Ray:
         """The smoothed P along ``w + t d``: half a pass."""
