@@ -115,3 +115,9 @@ def test_batches_from_an_iterator():
     assert model.score(X, y) == 1.0
     few = Perceptron(shuffle=False, max_iter=2, tol=None).fit_batches([(X[:50], y[:50]), (X[50:], y[50:])])
     np.testing.assert_array_equal(few.coef_, Perceptron(shuffle=False, max_iter=2, tol=None).fit(X, y).coef_)
+
+
+def test_the_warning_says_what_to_do_where_nothing_separates():
+    X, y = np.array([[0.0], [1.0], [2.0], [3.0]]), [0, 1, 0, 1]
+    with pytest.warns(ConvergenceWarning, match=r"LinearClassifier\('hinge'\)"):
+        Perceptron(max_iter=5).fit(X, y)

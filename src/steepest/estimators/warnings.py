@@ -61,4 +61,9 @@ def sentence(name: str, certificate: Certificate) -> str:
         elif certificate.status is Status.DIVERGED:
             cure = f"Scale the features, or use {other}, which needs no rate."
         cure = cure.lstrip()
+    elif name == "Perceptron" and certificate.status is Status.BUDGET:
+        cure = (
+            "Steps end by themselves only where classes can be separated: allow more epochs, or take "
+            "LinearClassifier('hinge'), which has an optimum in any case."
+        )
     return f"{name} is not certified: {proven}. Status '{certificate.status}': {certificate.reason.rstrip('.')}. {cure}"
