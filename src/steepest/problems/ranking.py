@@ -182,7 +182,15 @@ class RankingProblem:
             square = max(linear - tilt + float(z @ band.W[:, 0]), 0.0)
             u = 2.0 * (band.W[:, 0] - band.B)
             # a = 2 (1 - t)_+, whose conjugate is -a + a^2 / 4
-            return {"loss": square, "smooth": square, "u": u, "dual": 2.0 * linear - square, "z": z, "o": order}
+            return {
+                "loss": square,
+                "smooth": square,
+                "u": u,
+                "dual": 2.0 * linear - square,
+                "z": z,
+                "o": order,
+                "N": band.N,
+            }
         # pairs below the band have the multiplier 1: they are counted, and no difference of large numbers is taken
         band, tilt = self._band_sums(z, order, 1.0 - width)
         below = self.sums(z, order, 1.0 - width, -math.inf, self._none)
@@ -195,6 +203,7 @@ class RankingProblem:
             "smooth": outside - 0.5 * width * count + square / (2.0 * width),
             "u": (band.W[:, 0] - band.B) / width - below.B,
             "dual": count + inside / width,
+            "N": band.N,
             "banded": (abs(tilt) + 0.5 * float(band.N.sum())) / width,
             "z": z,
             "o": order,
@@ -246,6 +255,7 @@ class RankingProblem:
             "width": width,
             "z": found["z"],
             "order": found["o"],
+            "N": found["N"],
             "banded": found.get("banded", 0.0),  # what the rounding of the dual value goes with
         }
         if self.loss == "squared_hinge":  # Fenchel's equality holds at the slopes: no difference of large numbers
@@ -273,7 +283,7 @@ class RankingProblem:
         """
         low, bend = self._band(at.extra["width"])
         p, z, order = self.parts, at.extra["z"], at.extra["order"]
-        paired = self.sums(z, order, 1.0, low, self._none).N[order] > 0.0
+        paired = at.extra["N"][order] > 0.0
         rows = order[paired]  # the others have no partner, and these have theirs among themselves
         before = np.concatenate([[0], np.cumsum(paired)])
         few = (z[rows], p.y[rows], p.level[rows], np.arange(len(rows)), before[p.starts], X[rows])
