@@ -149,5 +149,6 @@ def test_what_it_does_not_solve_it_refuses():
 
 def test_it_is_the_choice_for_the_hinge():
     assert choose(_problem("hinge")).name == "margin_dual"
+    assert choose(_problem("hinge", n=200, d=4000, sparse=True)).name == "margin_dual"
     assert choose(_problem("hinge", intercept=True)).name == "margin_dual"
     assert choose(_problem("squared_hinge", n=200, d=4000, sparse=True)).name == "margin_dual"

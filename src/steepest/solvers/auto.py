@@ -354,10 +354,10 @@ def _chosen(problem: Any, warm: bool) -> Plan:
         return _constrained(problem, warm)
     if not warm and problem.loss.name == "squared_hinge" and _wide_rows(problem):
         return _margin(problem, warm)
-    if not warm and _suits_dual(problem):
-        return _dual(problem, warm)
     if not warm and problem.loss.name == "hinge" and traits.l2 > 0.0 and traits.l1 == 0.0:
         return _margin(problem, warm)
+    if not warm and _suits_dual(problem):
+        return _dual(problem, warm)
     if not traits.smooth and has(problem.loss, "prox") and traits.has_conjugate:
         return _augmented(problem, warm)
     if traits.l1 > 0.0:

@@ -38,11 +38,11 @@ from steepest.solvers.augmented_system import GRAM_MOST
 
 WORK = 0.35  # of a pass that epochs over few active rows add up to before the next look at the gap
 GROWTH = 0.15  # of all work so far, where that is more
-EPOCHS_MOST = 8  # of the hinge, before the augmented Lagrangian takes over
+EPOCHS_MOST = 16  # of the hinge, before the augmented Lagrangian takes over
 HOPELESS = 1.0  # relative gap after two epochs from which they lead nowhere
 FLAT = 10  # rounds without a better bound
 PATIENT = 60.0  # passes in which the gap should have halved
-SHARE = 3.0  # of its natural step that it begins with, times the gap
+SHARE = 10.0  # of its natural step that it begins with, times the gap
 FACE_GAP = 1e-3  # relative gap before the first Newton step on a face
 FACE_EVERY = 2  # rounds
 FACE_EPOCHS = 6  # before the first Newton step on the face
