@@ -207,7 +207,7 @@ NEVER = -1.0  # a target that no bound meets, for bounds are not negative
 
 
 #: Solvers whose first round is dear, or whose multipliers an earlier fit may have left.
-_PROVEN_FIRST = ("closed_form", "augmented_lagrangian", "dual_coordinate")
+_PROVEN_FIRST = ("closed_form", "augmented_lagrangian", "dual_coordinate", "margin_dual")
 
 
 def null_value(job: Job) -> float:
@@ -278,10 +278,9 @@ def _explained(runs: _Runs, job: Job) -> None:
     except SteepestError:
         raise
     except Exception:  # the compiler lets errors of many kinds through
-        if not type(job.loss).__module__.startswith("steepest."):
-            from steepest.losses.compiling import require_compiled
+        from steepest.losses.compiling import require_compiled
 
-            require_compiled(job.loss)
+        require_compiled(job.loss)  # a sum is ours, its terms may not be
         raise
 
 
