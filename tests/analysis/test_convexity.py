@@ -13,6 +13,7 @@ from steepest import check_convexity
 from steepest.analysis.functions import as_functions
 from steepest.data.source import as_source
 from steepest.exceptions import InvalidParameterError
+from steepest.losses.registry import is_composed
 from steepest.penalties import L1, L2, NoPenalty
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
@@ -20,7 +21,7 @@ from steepest.problems.multiclass import MulticlassProblem
 OURS = sorted(
     name
     for name, cls in {**sl.SCALAR_LOSSES, **sl.VECTOR_LOSSES}.items()
-    if cls.__module__.startswith("steepest.") and cls.trainable
+    if cls.__module__.startswith("steepest.") and not is_composed(cls) and cls.trainable
 )
 VARIANTS = [
     *map(sl.get_loss, OURS),

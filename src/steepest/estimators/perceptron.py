@@ -176,8 +176,10 @@ class Perceptron(IncrementalClassifier, LinearClassification):
         evidence = {**found.evidence, "mistakes": left}
         if left == 0 and found.passed:
             return replace(found, reason=f"separated: no mistakes in a pass over {n} rows", evidence=evidence)
-        before = found.reason.partition(";")[0] if found.status is not Status.CERTIFIED else ""
         said = f"{left} of {n} rows are on the wrong side: not separated" if left else "no mistakes, beside a penalty"
-        status = Status.APPROXIMATE if found.status is Status.CERTIFIED else found.status
-        reason = f"{before}; {said}" if before and status is not Status.APPROXIMATE else said
+        status, before = found.status, found.reason.partition(";")[0]
+        if status is Status.CERTIFIED:  # weights of zero have no loss, and only a limit ends a run with mistakes left
+            status = Status.BUDGET if left else Status.APPROXIMATE
+            before = before if left and ";" in found.reason else ""
+        reason = f"{before}; {said}" if before else said
         return replace(found, status=status, passed=False, reason=reason, evidence=evidence)
