@@ -13,6 +13,9 @@ from steepest.parallel import Pool
 from steepest.penalties import L2
 from steepest.problems.linear import LinearProblem
 from steepest.solvers import auto
+from steepest.solvers.batch import Batch
+from steepest.solvers.directions import LBFGS
+from steepest.solvers.searches import StrongWolfe
 
 
 @pytest.fixture
@@ -72,4 +75,15 @@ def test_a_fit_that_starts_in_float32_is_certified_in_float64(rows, monkeypatch)
     assert rough.certificate_.passed
     exact = steepest.LinearClassifier("logistic", alpha=1e-3, tol=1e-10).fit(X.astype(float), y)
     np.testing.assert_allclose(rough.coef_, exact.coef_, atol=1e-4)
-    assert any("float64" in note for note in rough.fit_record_.solver["notes"])
+
+
+def test_rounding_in_float32_is_left_for_float64(rows) -> None:
+    X, y = rows
+    problem = LinearProblem(as_source(X), y, np.full(len(y), 1.0 / len(y)), Logistic(), L2(1e-3))
+    problem.precise = False
+    solver = Batch("lbfgs", LBFGS(), StrongWolfe())
+    state = solver.start(problem, problem.start())
+    solver.advance(state)
+    stuck = solver._stuck(state, "", "no step decreases the objective")
+    assert "float64" in stuck.note and problem.precise and not stuck.exhausted
+    assert solver._stuck(state, "", "no step decreases the objective").exhausted

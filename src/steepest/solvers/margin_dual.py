@@ -77,6 +77,7 @@ class MarginState:
     dual: FloatArray | None = None
     inner: AugmentedLagrangian | None = None
     rest: Any = None
+    anew: bool = False
     margins: FloatArray = field(default_factory=lambda: np.zeros(0))
     flat: int = 0
     halved: float = math.inf
@@ -158,7 +159,7 @@ class MarginDual:
         if state.rounds == 1:
             return self._judged(state, math.nan)
         if state.inner is not None:
-            return state.inner.advance(state.rest)
+            return self._last(state, state.inner)
         if self.second_order and self._crawls(state):
             return self._finish(state).advance(state.rest)
         if (
@@ -277,6 +278,16 @@ class MarginDual:
         state.rest.known = state.dual if state.dual is not None else -state.a * state.problem.y
         state.rest.share = min(1.0, SHARE * state.gap)
         return state.inner
+
+    def _last(self, state: MarginState, inner: AugmentedLagrangian) -> Round:
+        """A round of it; multipliers that hold it back at rounding level are forgotten once."""
+        done = inner.advance(state.rest)
+        if not done.exhausted or state.anew:
+            return done
+        state.anew = True
+        state.inner = AugmentedLagrangian()
+        state.rest = state.inner.start(state.problem, state.problem.start())
+        return done._replace(exhausted=False, note="the last digits are begun anew")
 
     # ------------------------------------------------------------------------------------------- the face
 
