@@ -85,5 +85,7 @@ def test_rounding_in_float32_is_left_for_float64(rows) -> None:
     state = solver.start(problem, problem.start())
     solver.advance(state)
     stuck = solver._stuck(state, "", "no step decreases the objective")
-    assert "float64" in stuck.note and problem.precise and not stuck.exhausted
+    assert "float64" in stuck.note
+    assert problem.precise
+    assert not stuck.exhausted
     assert solver._stuck(state, "", "no step decreases the objective").exhausted
