@@ -42,7 +42,7 @@ def make_solver(model: Any, seed: int, observed: bool, kind: Any, **options: Any
     model : Incremental
     seed : int
     observed : bool
-        Whether a schedule may look at the objective, and the gap may steer a rate.
+        Whether a schedule may look at the objective, the gap may steer a rate, and a proof is asked for.
     kind : class
         `StochasticGradient`, or one with its options.
     options
@@ -63,6 +63,7 @@ def make_solver(model: Any, seed: int, observed: bool, kind: Any, **options: Any
         average=model.average,
         seed=seed,
         steer=observed,
+        evaluate="geometric" if observed else "rarely",
     )
 
 

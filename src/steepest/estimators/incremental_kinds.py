@@ -134,7 +134,12 @@ def codes_among(y: AnyArray, classes: AnyArray) -> AnyArray:
     >>> codes_among(np.array(["b", "a"]), np.array(["a", "b", "c"]))
     array([1, 0])
     """
+    numbers = y.dtype.kind in "biuf" and classes.dtype.kind in "biuf"
     try:
+        if numbers and len(classes) == 2:  # no search: a comparison of each reads y twice and is done
+            second = y == classes[1]
+            if np.all(second | (y == classes[0])):
+                return np.asarray(second, dtype=np.int64)
         codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
         strange = classes[codes] != y
     except TypeError:

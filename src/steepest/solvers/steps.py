@@ -77,8 +77,9 @@ class Steps:
         if problem.source.kind == "csr" and rule.name != "sgd":  # steps that go by squares of slopes, or in momentum
             problem.source.distinct()
         self.problem, self.rule, self.size, self.bias_rate = problem, rule, size, bias_rate
-        p = problem.p * (n * mean_weight)
-        self.p: FloatArray = _NONE if np.all(np.abs(p - 1.0) <= 1e-12) else p  # rounding of n / n
+        low, high = (float(problem.p.min()) * n * mean_weight, float(problem.p.max()) * n * mean_weight)
+        equal = 1.0 - 1e-12 <= low <= high <= 1.0 + 1e-12  # rounding of n / n
+        self.p: FloatArray = _NONE if equal else problem.p * (n * mean_weight)
         self.constraint = getattr(problem, "constraint", None)
         self.plain = rule.name == "sgd" and self.constraint is None
         layout = problem.layout

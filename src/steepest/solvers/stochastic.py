@@ -19,7 +19,7 @@ from steepest.solvers.schedules import Constant, ReduceOnPlateau, WarmUp
 from steepest.solvers.steps import Memory, Steps
 from steepest.solvers.visited import Visited, provable
 
-EVALUATE = ("geometric", "every", "never")
+EVALUATE = ("geometric", "every", "rarely", "never")
 PIECES = 8  # of an epoch, where something changes within it
 POWER = 3.0  # the average of "auto" weighs step t by t^3
 STEERED = 8  # epochs after which the gap steers a rate of "auto"
@@ -54,6 +54,13 @@ def due(epoch: int) -> bool:
     return epoch <= 4 or epoch == round(2.0 ** (round(2.0 * math.log2(epoch)) / 2.0))
 
 
+def measured(evaluate: str, epoch: int) -> bool:
+    """Whether an epoch from 1 on is evaluated; ``evaluate`` is one of `EVALUATE`."""
+    if evaluate == "rarely":
+        return bool(epoch == 4 ** round(math.log(epoch, 4)))
+    return evaluate == "every" or (evaluate == "geometric" and due(epoch))
+
+
 class StochasticGradient:
     """Stochastic gradient descent with any rule, order, schedule and batch size.
 
@@ -85,8 +92,9 @@ class StochasticGradient:
     seed : int
     bias_rate : float
         What multiplies the rate of intercepts; for the plain rule, without a constraint.
-    evaluate : {"geometric", "every", "never"}
-        Which epochs are evaluated (a pass each).  A schedule that looks at the objective is given it every epoch.
+    evaluate : {"geometric", "every", "rarely", "never"}
+        Which epochs are evaluated (a pass each); "rarely" are 1, 4, 16, 64, ..., and no dual point is carried along.
+        A schedule that looks at the objective is given it every epoch.
     mean_weight : float
         The mean weight of the rows, for a stream of batches that weigh unequally.
     steer : bool
@@ -206,7 +214,8 @@ class StochasticGradient:
 
     def _state(self, problem: Any, steps: Steps, memory: Memory) -> StochasticState:
         """Where epochs are evaluated, a dual point is carried along."""
-        visited = Visited(problem, POWER) if self.evaluate != "never" and provable(problem) else None
+        proving = self.evaluate in ("geometric", "every") and provable(problem)
+        visited = Visited(problem, POWER) if proving else None
         return StochasticState(problem, steps, memory, self._ordered(problem), visited=visited)
 
     def _averages(self, problem: Any, size: int) -> bool:
@@ -274,16 +283,15 @@ class StochasticGradient:
         state.visit = None
         memory.epoch += 1
         looks = _looks(memory.schedule)
-        every = self.evaluate == "every" or looks
-        done = self._round(state, every or (self.evaluate == "geometric" and due(memory.epoch)))
+        done = self._round(state, looks or measured(self.evaluate, memory.epoch))
         if looks and done.at is not None:
             memory.schedule = memory.schedule.observed(done.at.value)
         self.memory = memory.copy()
         return done
 
-    def _round(self, state: StochasticState, measured: bool) -> Round:
+    def _round(self, state: StochasticState, evaluated: bool) -> Round:
         point = state.memory.point().copy()
-        if not measured:
+        if not evaluated:
             return Round(None, state.rate, w=point)
         at, visited = state.problem.evaluate(point), state.visited
         if visited is None:

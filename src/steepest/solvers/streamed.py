@@ -15,7 +15,7 @@ import numpy as np
 from steepest.exceptions import IncompatibleError
 from steepest.protocols import FloatArray, Round, Traits
 from steepest.solvers.separating import Separating
-from steepest.solvers.stochastic import StochasticGradient, due
+from steepest.solvers.stochastic import StochasticGradient, measured
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class StreamedEpochs:
             )
         self.inner: StochasticGradient = inner
         self.name, self.patience = inner.name, inner.patience
-        self.inner.evaluate = "never"
+        self.evaluate, self.inner.evaluate = inner.evaluate, "never"
         self.wanders = isinstance(inner, Separating)
 
     @property
@@ -104,7 +104,7 @@ class StreamedEpochs:
         state.passes += 1
         point = self.point()
         done = Round(None, np.nan, w=point)
-        if not due(state.passes):
+        if not measured(self.evaluate, state.passes):
             return done
         at = problem.evaluate(point)
         return inner.judged(problem, at, done) if isinstance(inner, Separating) else Round(at, np.nan)
