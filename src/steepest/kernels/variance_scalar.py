@@ -68,6 +68,7 @@ def sparse_epoch(loss, rows, y, order, factors, p, u, eta, bias_rate, l2, kinds,
     """
     d = V.shape[0]
     m = order.shape[0]
+    one = np.uint64(1)
     many = l2.shape[0]
     factored = factors.shape[0] > 0
     scale = np.ones(many)
@@ -84,12 +85,28 @@ def sparse_epoch(loss, rows, y, order, factors, p, u, eta, bias_rate, l2, kinds,
         first, end = span(rows, i)
         z = 0.0
         if many == 1:
+            z1 = 0.0  # two sums of each, so that additions need not wait for each other
             drift = 0.0
-            for e in range(first, end):
+            drift1 = 0.0
+            e = first
+            while e + one < end:
                 j = column(rows, i, e)
                 x = entry(rows, i, e)
                 z += x * V[j, 0]
                 drift += x * V[j, 1]
+                e += one
+                j = column(rows, i, e)
+                x = entry(rows, i, e)
+                z1 += x * V[j, 0]
+                drift1 += x * V[j, 1]
+                e += one
+            if e < end:
+                j = column(rows, i, e)
+                x = entry(rows, i, e)
+                z += x * V[j, 0]
+                drift += x * V[j, 1]
+            z += z1
+            drift += drift1
             z = scale[0] * (z - reach[0] * drift)
         else:
             for e in range(first, end):

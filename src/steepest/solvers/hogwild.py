@@ -40,7 +40,7 @@ from steepest.solvers.threaded import Epochs, EpochState, lipschitz, pieces_for
 PIECE = 1 << 24  # entries of rows between two looks at the clock: some 0.05 s
 LARGEST = 0.5  # of eta l2: a longer step would wipe the weights out
 DECAY = 200.0  # of the logarithm of the scale, within a piece
-CLASSES = (1.0 / 8.0, 1.0 / 64.0, 1.0 / 512.0, 1.0 / 4096.0)  # of columns in the head, by the least share of rows that hold one
+CLASSES = (1.0 / 8.0, 1.0 / 64.0, 1.0 / 512.0, 1.0 / 4096.0)  # of columns in the head: shares of rows
 OFTEN = 32  # rows at most between two times that the first class is added up; 8 times as many for the next one
 STEP = 0.5  # of the way to the minimum in that time
 SAMPLE = 2048  # rows that tell which columns are frequent

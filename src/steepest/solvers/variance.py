@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.data.orders import generator, unsigned
+from steepest.data.orders import Shuffled, generator, unsigned
 from steepest.data.source import as_source
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.kernels import variance_l1, variance_scalar, variance_vector
@@ -150,12 +150,8 @@ class Draw:
         kind = unsigned(self.n)
         rows: AnyArray
         if not len(self.q):
-            rows = np.arange(self.n, dtype=kind)
-            if count == self.n:
-                rng.shuffle(rows)
-                return rows
-            parts = [rng.permutation(rows) for _ in range(-(-count // self.n))]
-            return np.concatenate(parts)[:count]
+            parts = [Shuffled(self.n).epoch(0, int(rng.integers(2**63))).rows for _ in range(-(-count // self.n))]
+            return parts[0] if count == self.n else np.concatenate(parts)[:count]
         # a comb of `count` teeth, thrown once: each row gets count q_i of them, rounded up or down
         edges = np.floor(np.cumsum(self.q) * count + rng.random()).astype(np.int64)
         edges[-1] = max(edges[-1], count)
