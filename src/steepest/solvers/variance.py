@@ -311,7 +311,7 @@ class VarianceReduced:
         state.inner = float(max(1, min(INNER_MOST, INNER_WORK // work))) if self.inner == "auto" else float(self.inner)
         rows = "rows alike" if not len(state.drawn.q) else "rows by weight and smoothness"
         columns = "columns as they are" if space.trivial else f"columns in {len(space.l2)} magnitudes"
-        length = "a fixed step" if self.step != "auto" else "step by the objective, from 1/(2 L)"
+        length = "a fixed step" if self.step != "auto" else "step by the objective, from 1 / (2 L + min(2 n l2, L))"
         self.notes = [f"{self.name}: {state.inner:g} n steps a round, {rows}, {columns}, {length}"]
 
     def _take(self, state: VarianceState) -> None:
