@@ -11,7 +11,6 @@ import typer
 
 from steepest.cli.checks import (
     CERTIFIED,
-    HEADERS,
     MODELS,
     NOT_CERTIFIED,
     ON_UNCONVERGED,
@@ -23,6 +22,7 @@ from steepest.cli.checks import (
     one_of,
     share,
 )
+from steepest.cli.options import Header, Ignored, Scaled, Target
 from steepest.cli.saying import errors, say, silent
 
 if TYPE_CHECKING:
@@ -53,28 +53,10 @@ def fit(
         str | None,
         typer.Option(metavar="FILE|SHARE", help="Validation data, measured every round; see --patience."),
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Of a table: name or number (from 1) of the column to predict.  [default: target, label, class or "
-            "y, else the last]",
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Of a table: a column to leave out; may be repeated.")
-    ] = None,
-    header: Annotated[
-        str,
-        typer.Option(
-            help="Of a CSV file: whether the first line holds the names: auto, yes or no.",
-            callback=one_of(HEADERS),
-            autocompletion=complete(HEADERS),
-        ),
-    ] = "auto",
-    scale: Annotated[
-        bool, typer.Option("--scale", help="Standardise the columns first (numbers of a table always are).")
-    ] = False,
+    target: Target = None,
+    ignore: Ignored = None,
+    header: Header = "auto",
+    scale: Scaled = False,
     whiten: Annotated[
         str | None,
         typer.Option(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from steepest.cli.checks import HEADERS, complete, one_of
+from steepest.cli.options import Header
 from steepest.cli.saying import errors, say, silent
 
 
@@ -25,14 +25,7 @@ def predict(
         Path | None, typer.Option(help="Write to this .csv or .parquet file.  [default: CSV to standard output]")
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add the probability of every class.")] = False,
-    header: Annotated[
-        str,
-        typer.Option(
-            help="Of a CSV file: whether the first line holds the names: auto, yes or no.",
-            callback=one_of(HEADERS),
-            autocompletion=complete(HEADERS),
-        ),
-    ] = "auto",
+    header: Header = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="With --out: print one JSON object about the predictions.")
     ] = False,

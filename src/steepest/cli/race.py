@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steepest.cli.checks import CERTIFIED, HEADERS, NOT_CERTIFIED, PENALTIES, between, complete, jobs, one_of
+from steepest.cli.checks import CERTIFIED, NOT_CERTIFIED, PENALTIES, between, complete, jobs, one_of
+from steepest.cli.options import Header, Ignored, Scaled, Target
 from steepest.cli.saying import errors, say, silent
 
 if TYPE_CHECKING:
@@ -58,28 +59,10 @@ def race(
         int | None,
         typer.Option(callback=between(1), help="Runs of each; the fastest counts.  [default: 3 of short ones, else 1]"),
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Of a table: name or number (from 1) of the column to predict.  [default: target, label, class or "
-            "y, else the last]",
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Of a table: a column to leave out; may be repeated.")
-    ] = None,
-    header: Annotated[
-        str,
-        typer.Option(
-            help="Of a CSV file: whether the first line holds the names: auto, yes or no.",
-            callback=one_of(HEADERS),
-            autocompletion=complete(HEADERS),
-        ),
-    ] = "auto",
-    scale: Annotated[
-        bool, typer.Option("--scale", help="Standardise the columns first (numbers of a table always are).")
-    ] = False,
+    target: Target = None,
+    ignore: Ignored = None,
+    header: Header = "auto",
+    scale: Scaled = False,
     jobs: Annotated[int, typer.Option(callback=jobs, help="Threads; -1 is all cores.")] = -1,
     seed: Annotated[int, typer.Option(callback=between(0), help="Seed of the solvers that draw rows.")] = 0,
     intercept: Annotated[bool, typer.Option("--intercept/--no-intercept", help="Fit an intercept.")] = True,

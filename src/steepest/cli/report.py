@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from steepest.cli.checks import HEADERS, complete, one_of
+from steepest.cli.options import Header
 from steepest.cli.saying import errors, say
 
 
@@ -20,14 +20,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Write a self-contained HTML report to this file.  [default: words only]")
     ] = None,
-    header: Annotated[
-        str,
-        typer.Option(
-            help="Of a CSV file: whether the first line holds the names: auto, yes or no.",
-            callback=one_of(HEADERS),
-            autocompletion=complete(HEADERS),
-        ),
-    ] = "auto",
+    header: Header = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
 ) -> None:
