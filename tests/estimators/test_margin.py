@@ -11,6 +11,7 @@ from sklearn import svm
 
 import steepest
 from steepest import LinearSVC, LinearSVR
+from steepest.estimators.margin_hard import judged
 
 
 def _objective(model, X, y, C, s=None, penalised=False):
@@ -243,3 +244,11 @@ def test_verify_refuses_what_it_cannot_read(class_data):
         steepest.verify(steepest.LogisticRegression().fit(X, y), X, y)
     with pytest.raises(steepest.exceptions.IncompatibleError, match="two classes"):
         steepest.verify(LinearSVC().fit(X, y), X, y)
+
+
+def test_multipliers_of_one_class_prove_no_margin():
+    X, y = np.array([[0.0], [1.0], [10.0], [11.0]]), np.array([-1.0, -1.0, 1.0, 1.0])
+    w, b = np.array([1.0]), -2.0
+    found = judged(X, y, w, b, np.array([0.0, 0.0, 1.0, 0.0]), 10.0, intercept=True)
+    assert found.certificate is None
+    assert found.width == np.inf

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from steepest.certify.balance import shrunk
 from steepest.exceptions import DataError
 from steepest.protocols import Certificate, FloatArray, Status
 
@@ -34,10 +35,8 @@ class Hard(NamedTuple):
 def judged(X: Any, y: FloatArray, w: FloatArray, b: float, a: FloatArray, tol: float, intercept: bool) -> Hard:
     """The point of a soft margin, scaled until every margin is at least 1, against the bound of its multipliers."""
     signed = y * a
-    if intercept and abs(float(signed.sum())) > 1e-9 * float(a.sum()):
-        positive, negative = float(signed[y > 0.0].sum()), -float(signed[y < 0.0].sum())
-        if positive > 0.0 and negative > 0.0:
-            signed = np.where(y > 0.0, signed * min(1.0, negative / positive), signed * min(1.0, positive / negative))
+    if intercept:  # multipliers of one class alone come to nothing: they bound no margin
+        signed = shrunk(signed, np.ones(len(signed)))
     v = np.asarray(X.T @ signed, dtype=np.float64).ravel()
     total, length = float(np.abs(signed).sum()), float(np.linalg.norm(v))
     width = 2.0 * length / total if total > 0.0 else math.inf
