@@ -300,6 +300,8 @@ class VarianceReduced:
             return float(self.step)
         assert state.drawn is not None
         smooth = state.drawn.smoothness
+        mu = len(state.problem.p) * state.problem.traits.l2  # what an epoch's steps see of strong convexity
+        smooth += min(mu, 0.5 * smooth)  # as in 1 / (2 L + min(2 n mu, L))
         return state.multiple / smooth if smooth > 0.0 else state.multiple
 
     def _prepare(self, state: VarianceState) -> None:
