@@ -70,10 +70,12 @@ def test_evaluations_follow_the_switch(rows) -> None:
 
 def test_a_fit_that_starts_in_float32_is_certified_in_float64(rows, monkeypatch) -> None:
     X, y = rows
+    plain = steepest.LinearClassifier("logistic", alpha=1e-3, solver="lbfgs", tol=1e-10).fit(X, y)
     monkeypatch.setattr(auto, "SINGLE_BYTES", 0)
     rough = steepest.LinearClassifier("logistic", alpha=1e-3, solver="lbfgs", tol=1e-10).fit(X, y)
     assert rough.certificate_.passed
     exact = steepest.LinearClassifier("logistic", alpha=1e-3, tol=1e-10).fit(X.astype(float), y)
+    assert not np.array_equal(rough.coef_, plain.coef_)  # by way of float32
     np.testing.assert_allclose(rough.coef_, exact.coef_, atol=1e-4)
 
 

@@ -13,9 +13,9 @@ convex loss without conjugate, l2 > 0           strong convexity, the same numbe
 convex, self-concordant, no or a tiny penalty   second derivatives, local           one Hessian
 convex with conjugate, no or a tiny penalty     duality gap after a Newton step     one Hessian, two passes
 convex with conjugate, fitted exactly           duality gap at u = 0                O(n)
-weights held in a set, convex               duality gap of the penalty on that  the same; one Hessian
-                                            set                                 where no end and no penalty
-                                                                                bounds a weight
+weights held in a set, convex                   duality gap of the penalty on that  the same; one Hessian
+                                                set                                 where no end and no penalty
+                                                                                    bounds a weight
 smooth, not convex                              none: a second-order verdict        a Hessian or Lanczos steps
 ==============================================  ==================================  ===========================
 

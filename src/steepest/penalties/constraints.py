@@ -5,7 +5,7 @@ plain value, as penalties are, and knows
 
 - ``project(w)``: the nearest point of the set;
 - ``project_metric(w, q)``: the nearest one where coordinate j is measured with weight ``q_j`` (Adagrad's metric);
-- ``support(v)``: ``sup v.w`` over the set, which is what a dual certificate needs;
+- ``support(v)``: ``sup v.w`` over the set;
 - ``violation(w)`` and ``contains(w, tol)``: how far outside a point is;
 - ``project_into(w, d)``: the projection of ``w[:d]`` in place, which compiled loops call through `project_into`.
 """

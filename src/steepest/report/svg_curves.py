@@ -24,7 +24,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _lighter(colour: str) -> str:
-    """Half way to white: for a dark page."""
+    """Half way to a light grey: for a dark page."""
     return "#" + "".join(f"{(int(colour[k : k + 2], 16) + 200) // 2:02x}" for k in (1, 3, 5))
 
 

@@ -96,7 +96,6 @@ class FaceState:
     w: FloatArray
     at: Evaluation | None = None
     spectral: float = math.nan
-    flat: int = 0
 
 
 class FaceDescent:

@@ -204,7 +204,7 @@ def steepest_curvature(problem: Any, at: Evaluation, most: int = 20) -> tuple[fl
     Returns
     -------
     L : float
-        At most the largest absolute eigenvalue; 0 where there is no curvature, or it is not finite.
+        1.01 times the largest that was met; 0 where there is no curvature, or it is not finite.
     products : int
     """
     random = np.random.default_rng(0).standard_normal(problem.size)

@@ -65,7 +65,6 @@ class SubgradientState:
     waited: int = 0
     mark: float = math.inf  # the best value when the level was last moved
     slopes: FloatArray | None = None
-    total: float = 0.0
     lower: float = -math.inf
     proof: FloatArray | None = None
     floor: float = 0.0
