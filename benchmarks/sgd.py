@@ -1,6 +1,6 @@
 """Stochastic gradient: seconds an epoch of single-sample logistic steps, against scikit-learn and Vowpal Wabbit.
 
-    python -m benchmarks.sgd [--cells a9a-x30,20news] [--repeat 5] [--vw PYTHON] [--out FILE]
+    python -m benchmarks.sgd [--cells a9a-x30,20news] [--repeat 4] [--vw PYTHON] [--out FILE]
 
 An epoch is one call of ``partial_fit`` with all rows, in both libraries: drawing the order and checking the data count.
 It is the least of ``--repeat`` turns, which all contestants take in one process.  *Of fit* is what one more epoch adds
@@ -178,7 +178,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sgd", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--cells", default="a9a-x30,20news")
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=4)
     parser.add_argument("--passes", type=int, default=5)
     parser.add_argument("--vw", type=Path, default=WORK / "vw" / "bin" / "python", help="a Python with vowpalwabbit")
     parser.add_argument("--out", type=Path, default=OUT)

@@ -55,7 +55,10 @@ def render(folder: Path) -> str:
         found = sgd.table(extras["sgd"])
         parts.append(f"## sgd (`python -m benchmarks.sgd`)\n\nOne epoch of single-sample logistic steps.\n\n{found}\n")
     if extras["nist"]:
-        words = "54 runs of nonlinear regression certified by NIST; the tool says what counts as right."
+        words = (
+            "54 runs of nonlinear regression certified by NIST. Right: six digits of every parameter. A method that "
+            "has taken `--cap` seconds begins no further run; the column of runs says how many there were."
+        )
         parts.append(f"## nist (`python -m benchmarks.nist`)\n\n{words}\n\n{nist.table(extras['nist'])}\n")
     parts += [_cell(record, runs[record["cell"]], proven[record["cell"]]) for record in records]
     return "\n".join(parts)

@@ -81,7 +81,7 @@ def race(X: Any, y: np.ndarray, C: float, turns: int) -> dict[str, Any]:
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.variance", description=__doc__.partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--sets", default=",".join(SETS))
     options = parser.parse_args()
     began = time.perf_counter()
