@@ -252,7 +252,7 @@ def metric(stepper: Stepper, eta: float) -> FloatArray | None:
     if rule.slots == 0 or rule.name in CURVED or stepper.t == 0:
         return None
     if rule.name == "ftrl":
-        q = (rule.beta + np.sqrt(state[1])) / eta + rule.l2
+        q = _ftrl_metric(stepper, eta)
     else:
         a, b, c = rule.constants(float(eta), float(stepper.t))
         past = state[1] if rule.slots > 1 else np.zeros(state.shape[1])
@@ -268,8 +268,12 @@ def _seed(stepper: Stepper, w: FloatArray, eta: float) -> None:
     """FTRL's w is a function of its sums at one rate: they are made such that it is w at this one."""
     rule = stepper.rule
     if rule.name == "ftrl":
-        metric = (rule.beta + np.sqrt(stepper.state[1])) / eta + rule.l2
-        stepper.state[0] = -(w * metric + np.sign(w) * rule.l1)
+        stepper.state[0] = -(w * _ftrl_metric(stepper, eta) + np.sign(w) * rule.l1)
+
+
+def _ftrl_metric(stepper: Stepper, eta: float) -> FloatArray:
+    """What FTRL's sums are divided by: ``(beta + sqrt n) / eta + l2``."""
+    return np.asarray((stepper.rule.beta + np.sqrt(stepper.state[1])) / eta + stepper.rule.l2)
 
 
 def _tame(new: Evaluation, state: RuleState) -> bool:

@@ -97,7 +97,7 @@ class Steps:
 
     def state(self, w: FloatArray, rate: float) -> FloatArray:
         """What the rule remembers at the start."""
-        state = np.zeros((0 if self.plain else 4, self.problem.size))
+        state = np.zeros((0 if self.plain else 2, self.problem.size))
         if self.rule.name == "ftrl":  # w is a function of z
             state[0] = -w * (self.rule.beta / rate)
         return state
