@@ -8,6 +8,7 @@ log        exp(z)                  poisson
 logistic   1 / (1 + exp(-z))       logistic, bernoulli
 softmax    exp(z_j) / sum exp(z)   softmax
 sign       -1 or +1                hinge and other margins
+argmax     class of the largest z  crammer_singer, ...
 =========  ======================  ==========================
 """
 
@@ -55,5 +56,6 @@ LINKS: dict[str, Callable[[Any], Any]] = {
     "log": lambda z: np.exp(np.minimum(z, _LARGEST)),
     "logistic": expit,
     "softmax": softmax,
+    "argmax": lambda z: np.argmax(z, axis=1),
     "sign": lambda z: np.where(z > 0.0, 1.0, -1.0),
 }

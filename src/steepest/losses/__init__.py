@@ -45,6 +45,7 @@ from steepest.losses.margin import (
     SquaredHinge,
     ZeroOne,
 )
+from steepest.losses.margin_multiclass import CrammerSinger, WestonWatkins
 from steepest.losses.multiclass import Softmax
 from steepest.losses.registry import (
     FACTS,
@@ -77,6 +78,7 @@ __all__ = [
     "VECTOR_LOSSES",
     "Absolute",
     "Bernoulli",
+    "CrammerSinger",
     "EpsilonInsensitive",
     "Exponential",
     "Finding",
@@ -96,6 +98,7 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredHinge",
     "WeightedSum",
+    "WestonWatkins",
     "ZeroOne",
     "check_loss",
     "conjugate",

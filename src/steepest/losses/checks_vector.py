@@ -48,11 +48,12 @@ def check_vector(loss: Any, n_samples: int, rng: np.random.Generator) -> LossRep
     """The checks of `steepest.check_loss` along random directions, for class indices and for soft labels."""
     f = _Sampled(loss)
     findings: list[Finding] = []
-    for k in (2, 5):
+    fixed = getattr(loss, "n_scores", 0)  # of a loss that is given for one number of classes
+    for k in (fixed,) if fixed else (2, 5):
         z = rng.normal(size=(n_samples, k)) * rng.choice([0.1, 1.0, 10.0, 1e4], (n_samples, 1))
         findings += _checks(f, z, rng.integers(0, k, n_samples), f" (k = {k})", rng)
-    soft = rng.dirichlet(np.ones(4), n_samples)
-    z = rng.normal(size=(n_samples, 4)) * rng.choice([0.1, 1.0, 10.0], (n_samples, 1))
+    soft = rng.dirichlet(np.ones(fixed or 4), n_samples)
+    z = rng.normal(size=soft.shape) * rng.choice([0.1, 1.0, 10.0], (n_samples, 1))
     try:
         f(z[:1], soft[:1])
     except Exception as error:

@@ -19,6 +19,8 @@ import numbers
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
+import numpy as np
+
 from steepest.exceptions import InvalidParameterError
 from steepest.jit import dispatch
 
@@ -34,7 +36,7 @@ FACTS: dict[str, Any] = {
     "self_concordance": math.nan,  # R with |loss'''| <= R loss'' (nan: unknown, inf: none)
     "lower": 0.0,  # a lower bound of the loss
     "targets": "real",  # "sign" (-1, +1) | "unit" (0, 1, or between) | "real" | "nonnegative" | "class"
-    "link": "identity",  # from score to prediction: "identity" | "logistic" | "log" | "softmax" | "sign"
+    "link": "identity",  # from score to prediction: "identity" | "logistic" | "log" | "softmax" | "sign" | "argmax"
     "trainable": True,  # False: for evaluation only (its slope is zero almost everywhere)
 }
 
@@ -142,8 +144,7 @@ def _make_value_class(cls: Any) -> None:
     @functools.wraps(original)
     def new(klass: type, *args: Any, **kwargs: Any) -> Any:
         made: tuple[Any, ...] = original(klass, *args, **kwargs)
-        floats = tuple(float(v) if isinstance(v, numbers.Real) else v for v in made)
-        out: Any = tuple.__new__(klass, floats)
+        out: Any = tuple.__new__(klass, (_field(cls, name, v) for name, v in zip(cls._fields, made, strict=True)))
         if validate is not None:
             validate(out)
         return out
@@ -151,10 +152,31 @@ def _make_value_class(cls: Any) -> None:
     # Tuples compare by content alone: Hinge() would equal Logistic(), and both would be false.
     cls.__new__ = new
     cls._make = classmethod(lambda klass, fields: klass(*fields))  # so that _replace goes through `new`
-    cls.__eq__ = lambda self, other: type(self) is type(other) and tuple(self) == tuple(other)
+    cls.__eq__ = lambda self, other: type(self) is type(other) and _content(self) == _content(other)
     cls.__ne__ = lambda self, other: not cls.__eq__(self, other)
-    cls.__hash__ = lambda self: hash((type(self).__qualname__, tuple(self)))
+    cls.__hash__ = lambda self: hash((type(self).__qualname__, _content(self)))
     cls.__bool__ = lambda self: True
+
+
+def _field(cls: Any, name: str, value: Any) -> Any:
+    """A number as a float; where the default is an array, a float64 array of its own that nobody can write to."""
+    if isinstance(value, numbers.Real):
+        return float(value)
+    if not isinstance(cls._field_defaults.get(name), np.ndarray):
+        return value
+    try:
+        out = np.array(value, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(
+            f"{name}: expected an array of numbers, got {value!r}. Give rows of one length."
+        ) from error
+    out.flags.writeable = False
+    return out
+
+
+def _content(loss: Any) -> tuple[Any, ...]:
+    """The fields in a form that compares as one; -0.0 is 0.0."""
+    return tuple((v.shape, tuple(v.ravel().tolist())) if isinstance(v, np.ndarray) else v for v in loss)
 
 
 def _methods(cls: type) -> set[str]:
