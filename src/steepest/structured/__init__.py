@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
+    from steepest.structured.chain import ChainOracle as ChainOracle
+    from steepest.structured.multilabel import MultilabelOracle as MultilabelOracle
     from steepest.structured.oracle import Oracle as Oracle
     from steepest.structured.oracle import Planes as Planes
     from steepest.structured.oracle import check_oracle as check_oracle
+    from steepest.structured.taxonomy import TaxonomyOracle as TaxonomyOracle
 
 _HOMES = {
+    "ChainOracle": "steepest.structured.chain",
+    "MultilabelOracle": "steepest.structured.multilabel",
     "Oracle": "steepest.structured.oracle",
     "Planes": "steepest.structured.oracle",
+    "TaxonomyOracle": "steepest.structured.taxonomy",
     "check_oracle": "steepest.structured.oracle",
 }
 
