@@ -63,7 +63,9 @@ if _TYPE_CHECKING:
     from steepest.record.observers import observe as observe
     from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
     from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
+    from steepest.report.display_duals import DualDisplay as DualDisplay
     from steepest.report.display_landscape import LandscapeDisplay as LandscapeDisplay
+    from steepest.report.display_margin import MarginDisplay as MarginDisplay
     from steepest.report.display_path import RegularizationPathDisplay as RegularizationPathDisplay
     from steepest.report.display_race import RaceDisplay as RaceDisplay
     from steepest.report.display_trajectory import TrajectoryDisplay as TrajectoryDisplay
@@ -81,6 +83,7 @@ _HOMES = {
     "Certificate": "steepest.protocols",
     "CoefficientDisplay": "steepest.report.display_coefficients",
     "ConvergenceDisplay": "steepest.report.display_convergence",
+    "DualDisplay": "steepest.report.display_duals",
     "ElasticNet": "steepest.estimators",
     "ElasticNetCV": "steepest.estimators",
     "LandscapeDisplay": "steepest.report.display_landscape",
@@ -98,6 +101,7 @@ _HOMES = {
     "RankSVM": "steepest.estimators",
     "RegularizationPath": "steepest.estimators",
     "RegularizationPathDisplay": "steepest.report.display_path",
+    "MarginDisplay": "steepest.report.display_margin",
     "MLflow": "steepest.record.adapters.mlflow",
     "Minimum": "steepest.optimize",
     "Race": "steepest.racing.result",
