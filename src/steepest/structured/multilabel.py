@@ -37,7 +37,7 @@ def _brief(rows: AnyArray) -> str:
     if rows.ndim != 2 or rows.dtype.kind not in "biuf":
         return f"an array of shape {rows.shape} and type {rows.dtype}"
     odd = rows[(rows != 0) & (rows != 1)]
-    return f"{odd[0]!r} among the entries" if len(odd) else f"the shape {rows.shape}"
+    return f"{odd[0].item()!r} among the entries" if len(odd) else f"the shape {rows.shape}"
 
 
 class Forest:
