@@ -7,6 +7,7 @@ the fraction f of the smallest l1 at which all weights are zero.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,26 @@ class Cell(NamedTuple):
 
 _SUM_L2 = "sum log-loss + 1/2 |w|^2 (C = 1)"
 _SUM_L1 = "sum log-loss + |w|_1 (C = 1)"
+
+
+def _svm(group: str, loss: str, C: float, name: str, data_set: str, extra: str = "") -> Cell:
+    """C sum loss + |w|^2 / 2, no intercept."""
+    words = f"{C:g} sum {loss.replace('_', ' ')} + 1/2 |w|^2{extra}"
+    return Cell(f"{group}/{name}", group, data_set, loss, NONE, ("sum", 1.0 / C), words)
+
+
+SVM_CELLS = (
+    *(
+        _svm(group, loss, C, f"{name}-C{C:g}", data_set)
+        for group, loss in (("svm-hinge", "hinge"), ("svm-sqhinge", "squared_hinge"))
+        for name, data_set in (("a9a", "a9a"), ("w8a", "w8a"), ("20news", "news_binary"))
+        for C in (0.1, 1.0, 10.0)
+    ),
+    _svm("svm-dense", "hinge", 1.0, "500k", "dense_500k", "; 500,000 x 120 generated, classes overlap"),
+    _svm("svm-dense", "hinge", 1.0, "500k-narrow", "dense_narrow", "; 500,000 x 120 generated, 1 % inside the margin"),
+    _svm("small", "hinge", 1.0, "hinge", "small_binary"),
+    _svm("small", "squared_hinge", 1.0, "squared-hinge", "small_sparse"),
+)
 
 CELLS: dict[str, Cell] = {
     cell.name: cell
@@ -86,8 +107,19 @@ CELLS: dict[str, Cell] = {
             *("small/softmax", "small", "digits", "softmax", NONE, ("mean", 1e-3)),
             "mean cross-entropy + 1e-3/2 |W|^2, digits",
         ),
+        *SVM_CELLS,
     )
 }
+
+
+def named(parts: Sequence[str]) -> list[str]:
+    """The cells of some groups; what is no group's name is a cell's, or the start of several."""
+    groups = {cell.group for cell in CELLS.values()}
+    return [
+        name
+        for name, cell in CELLS.items()
+        if any(cell.group == part if part in groups else name.startswith(part) for part in parts)
+    ]
 
 
 def load(name: str) -> Problem:

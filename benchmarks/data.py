@@ -153,6 +153,16 @@ def dense_500k(n: int = 500_000, d: int = 120) -> Data:
     return X, _signs(rng, X @ (rng.standard_normal(d) / np.sqrt(d)))
 
 
+def dense_narrow(n: int = 500_000, d: int = 120) -> Data:
+    """Scales over three decades, half the columns 0/1; the classes touch in a thin layer, with 1 % of rows inside."""
+    rng = np.random.default_rng(501)
+    X = rng.standard_normal((n, d))
+    X[:, 1::2] = X[:, 1::2] > rng.uniform(-1.0, 2.0, d // 2)
+    X[:, 0::2] *= rng.permutation(np.geomspace(10**-1.5, 10**1.5, len(range(0, d, 2))))
+    z = (X - X.mean(axis=0)) / X.std(axis=0) @ (rng.standard_normal(d) / np.sqrt(d))
+    return X, np.where(z + 0.003 * rng.standard_normal(n) > 0, 1.0, -1.0)
+
+
 def ridge_1m(n: int = 1_000_000, d: int = 100) -> Data:
     """Gaussian columns with correlation, a linear target with noise."""
     rng = np.random.default_rng(100)
@@ -209,7 +219,7 @@ SETS: dict[str, Callable[[], Data]] = {
     f.__name__: f
     for f in (
         *(a9a, w8a, news_binary, news_classes, news_length, mnist),
-        *(dense_500k, ridge_1m, ridge_1m_float32, lasso_gram),
+        *(dense_500k, dense_narrow, ridge_1m, ridge_1m_float32, lasso_gram),
         *(small_binary, small_sparse, small_regression, digits),
     )
 }

@@ -17,12 +17,13 @@ from scipy import sparse
 from scipy.special import expit, logsumexp, xlogy
 
 BLOCK_BYTES = 64 << 20
+LOSSES = ("logistic", "hinge", "squared_hinge", "squared", "softmax")
 
 
 class Facts(NamedTuple):
     """What contestants may know of a problem before they see it."""
 
-    loss: str  # "logistic" (y in {-1, 1}), "squared" (half squares), "softmax" (y in 0..k-1)
+    loss: str  # "logistic", "hinge", "squared_hinge" (y in {-1, 1}), "squared" (half squares), "softmax" (y in 0..k-1)
     l1: float
     l2: float
     n: int
@@ -73,17 +74,25 @@ def losses(loss: str, z: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The loss of each row at scores z."""
     if loss == "logistic":
         return np.logaddexp(0.0, -y * z)
+    if loss == "hinge":
+        return np.maximum(1.0 - y * z, 0.0)
+    if loss == "squared_hinge":
+        return np.maximum(1.0 - y * z, 0.0) ** 2
     if loss == "squared":
         return 0.5 * (z - y) ** 2
     if loss == "softmax":
         return logsumexp(z, axis=1) - z[np.arange(len(y)), y]
-    raise ValueError(f"loss must be 'logistic', 'squared' or 'softmax', got {loss!r}")
+    raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
 
 
 def slopes(loss: str, z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The derivative of each row's loss in its scores."""
+    """The derivative of each row's loss in its scores (of the hinge at its kink: 0)."""
     if loss == "logistic":
         return -y * expit(-y * z)
+    if loss == "hinge":
+        return -y * (y * z < 1.0)
+    if loss == "squared_hinge":
+        return -2.0 * y * np.maximum(1.0 - y * z, 0.0)
     if loss == "squared":
         return z - y
     u = np.exp(z - logsumexp(z, axis=1, keepdims=True))
@@ -96,6 +105,10 @@ def conjugates(loss: str, u: np.ndarray, y: np.ndarray) -> np.ndarray:
     if loss == "logistic":
         a = np.clip(-u * y, 0.0, 1.0)
         return xlogy(a, a) + xlogy(1.0 - a, 1.0 - a)
+    if loss == "hinge":
+        return u * y
+    if loss == "squared_hinge":
+        return u * y + 0.25 * u**2
     if loss == "squared":
         return 0.5 * u**2 + u * y
     q = u.copy()
@@ -123,11 +136,11 @@ def value(problem: Problem, w: np.ndarray) -> float:
     return total / len(problem.y) + penalty(problem, w)
 
 
-def evaluate(problem: Problem, w: np.ndarray) -> Evaluation:
+def evaluate(problem: Problem, w: np.ndarray, slopes_known: np.ndarray | None = None) -> Evaluation:
     """P(w), a lower bound on the optimum and the gradient of the smooth part.
 
-    The dual point is u_i = loss'(z_i), scaled into the domain where there is no l2 term; then
-    -(1/n) sum loss*(u_i) - penalty*(-X^T u / n) is at most P*.
+    The dual point is u_i = loss'(z_i), or ``slopes_known`` (of the conjugate's domain), scaled into the domain where
+    there is no l2 term; then -(1/n) sum loss*(u_i) - penalty*(-X^T u / n) is at most P*.
     """
     w = np.asarray(w, dtype=np.float64)
     n = len(problem.y)
@@ -135,7 +148,7 @@ def evaluate(problem: Problem, w: np.ndarray) -> Evaluation:
     for rows, block in blocks(problem.X):
         z = np.asarray(block @ w)
         total += float(losses(problem.loss, z, problem.y[rows]).sum())
-        u = slopes(problem.loss, z, problem.y[rows])
+        u = slopes(problem.loss, z, problem.y[rows]) if slopes_known is None else slopes_known[rows]
         pull += np.asarray(block.T @ u) / n
         dual.append(u)
     u = np.concatenate(dual)

@@ -1,6 +1,6 @@
 """The race: every contestant on every cell, one process at a time, and the table.
 
-    python -m benchmarks.race [--cells a,b] [--peers p,q] [--repeat 3] [--out benchmarks/RESULTS.md]
+    python -m benchmarks.race [GROUP ...] [--cells a,b] [--peers p,q] [--repeat 3] [--out benchmarks/RESULTS.md]
 
 For each cell: (1) a certified optimum (`benchmarks.reference`, kept on disk); (2) *screening*: each variant of
 each library climbs its ladder of tolerances in one process; (3) *timing*: the rungs that reached a target, of
@@ -211,8 +211,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the race from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__.partition("\n")[0])
     default = [name for name, cell in cells.CELLS.items() if cell.group != "small"]
-    names = "a cell, or the start of several names, e.g. logistic"
-    parser.add_argument("--cells", default=",".join(default), help=f"separated by commas; {names}")
+    names = "a group, a cell, or the start of several names, e.g. logistic"
+    parser.add_argument("groups", nargs="*", help=f"{names}; more of what --cells takes")
+    parser.add_argument("--cells", default="", help=f"separated by commas; {names}")
     parser.add_argument("--peers", default=",".join(peers.NAMES), help="separated by commas")
     parser.add_argument("--only", default="", help="a regular expression that 'peer variant' must contain")
     parser.add_argument("--repeat", type=int, default=3, help="fresh processes for each timed rung")
@@ -231,9 +232,11 @@ def main(arguments: list[str] | None = None) -> None:
     options.peers = options.peers.split(",")
     for name in options.peers:
         peers.get(name)
-    wanted = [n for n in cells.CELLS if any(n == part or n.startswith(part) for part in options.cells.split(","))]
-    if not wanted:
-        parser.error(f"--cells: no cell is called {options.cells!r}; --list names them")
+    parts = [*options.groups, *filter(None, options.cells.split(","))]
+    for part in parts:
+        if not cells.named([part]):
+            parser.error(f"no group or cell is called {part!r}; --list names them")
+    wanted = cells.named(parts) if parts else default
     RESULTS.mkdir(parents=True, exist_ok=True)
     if not options.render:
         for name in wanted:

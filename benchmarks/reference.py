@@ -2,7 +2,8 @@
 
 Smooth objectives: Newton's method (explicit Hessian where there are few weights, else conjugate gradients,
 preconditioned by Böhning's bound on the softmax Hessian where X is dense).  With an l1 term: FISTA finds the support,
-Newton steps on the support (signs kept) finish.  The duality gap at the end says how exact P* is.
+Newton steps on the support (signs kept) finish.  The hinge: `benchmarks.reference_hinge`.  The duality gap at the end
+says how exact P* is.
 """
 
 from __future__ import annotations
@@ -35,10 +36,9 @@ def solve(problem: Problem, gap: float = 1e-12, max_seconds: float = 600.0) -> R
     began = time.perf_counter()
     facts = problem.facts
     w = np.zeros((facts.d, facts.k) if facts.loss == "softmax" else facts.d)
-    advance = _fista_newton if problem.l1 > 0 else _newton
     best, best_value, bound = w, np.inf, -np.inf
-    for point in advance(problem, w):
-        at = objective.evaluate(problem, point)
+    for point, dual in _advance(problem, w):
+        at = objective.evaluate(problem, point, dual)
         bound = max(bound, at.bound)
         stuck = best_value - at.value < 1e-15 * abs(at.value)
         if at.value < best_value:
@@ -47,6 +47,15 @@ def solve(problem: Problem, gap: float = 1e-12, max_seconds: float = 600.0) -> R
         if proven <= gap or (stuck and proven <= 1e-9) or time.perf_counter() - began > max_seconds:
             break
     return Reference(best, best_value, (best_value - bound) / abs(best_value), time.perf_counter() - began)
+
+
+def _advance(problem: Problem, w: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Points, each with dual slopes where the method has better ones than those at the point."""
+    if problem.loss == "hinge":
+        from benchmarks import reference_hinge
+
+        return reference_hinge.advance(problem, w)
+    return ((point, None) for point in (_fista_newton if problem.l1 > 0 else _newton)(problem, w))
 
 
 # ------------------------------------------------------------------------------------------------- smooth
@@ -74,16 +83,18 @@ def _newton(problem: Problem, w: np.ndarray) -> Iterator[np.ndarray]:
         w, value = w + t * step, ahead
 
 
-def _row_curvature(problem: Problem, z: np.ndarray) -> np.ndarray:
-    return expit(z) * expit(-z) if problem.loss == "logistic" else np.ones_like(z)
+def _row_curvature(y: np.ndarray, loss: str, z: np.ndarray) -> np.ndarray:
+    if loss == "squared_hinge":
+        return 2.0 * (y * z < 1.0)
+    return expit(z) * expit(-z) if loss == "logistic" else np.ones_like(z)
 
 
 def _hessian(problem: Problem, w: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
     """The Hessian of the smooth part, on some columns."""
     size = w.size if columns is None else len(columns)
     out = np.zeros((size, size))
-    for _, block in objective.blocks(problem.X):
-        h = _row_curvature(problem, np.asarray(block @ w))
+    for rows, block in objective.blocks(problem.X):
+        h = _row_curvature(problem.y[rows], problem.loss, np.asarray(block @ w))
         part = block if columns is None else block[:, columns]
         if sparse.issparse(part):
             out += (part.T @ sparse.diags_array(h) @ part).toarray()
@@ -98,7 +109,7 @@ def _curvature(problem: Problem, w: np.ndarray) -> Callable[[np.ndarray], np.nda
         p = np.exp(z - z.max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
     else:
-        h = _row_curvature(problem, z)
+        h = _row_curvature(problem.y, problem.loss, z)
 
     def product(v: np.ndarray) -> np.ndarray:
         out = problem.l2 * v
@@ -169,7 +180,7 @@ def _lipschitz(problem: Problem) -> float:
         v /= np.linalg.norm(v)
         v = sum(np.asarray(block.T @ (block @ v)) for _, block in objective.blocks(problem.X)) / len(problem.y)
         largest = float(np.linalg.norm(v))
-    return 1.02 * largest * (0.25 if problem.loss == "logistic" else 1.0) + problem.l2
+    return 1.02 * largest * {"logistic": 0.25, "squared_hinge": 2.0}.get(problem.loss, 1.0) + problem.l2
 
 
 def _fista(problem: Problem, w: np.ndarray, lipschitz: float, steps: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def render(folder: Path) -> str:
     proven = {cell: {target: results(of, target) for target in TARGETS} for cell, of in runs.items()}
     extras = {name: _read(folder / f"{name}.json") for name in EXTRAS}
     parts = [INTRODUCTION, _provenance(records)]
-    parts.append("## Targets\n\n" + _targets(proven, extras))
+    parts.append("## Targets\n\n" + _targets(proven, runs, extras))
     parts.append("## steepest against the best peer\n\n" + _summary(proven, runs))
     parts.append(_groups(proven))
     parts += [_extra(name, extras[name]) for name in EXTRAS if extras[name] and name not in ("paths", "sgd", "nist")]
@@ -86,8 +86,13 @@ def _provenance(records: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _targets(proven: Mapping[str, targets.CellResults], extras: Mapping[str, Any]) -> str:
-    verdicts = targets.race(proven) + targets.startup(extras["startup"]) + targets.gradient(extras["gradient_pass"])
+def _targets(
+    proven: Mapping[str, targets.CellResults], runs: Mapping[str, list[Run]], extras: Mapping[str, Any]
+) -> str:
+    certified = {cell: {target: results(of, target, certified=True) for target in TARGETS} for cell, of in runs.items()}
+    verdicts = (
+        targets.race(proven, certified) + targets.startup(extras["startup"]) + targets.gradient(extras["gradient_pass"])
+    )
     verdicts += targets.reading(extras["read_csv"]) + targets.paths(extras["paths"] or [])
     verdicts += targets.stochastic(extras["sgd"] or [])
     verdicts += targets.variance(extras["variance"]) + targets.hogwild(extras["hogwild"])

@@ -11,6 +11,12 @@ from scipy import sparse
 from benchmarks.objective import Facts, Problem
 from benchmarks.peers import PEERS_FOLDER, Fitted, Ladder, ladder
 
+LADDERS = {  # of its solvers for an l2 penalty; the duals stop at 300 passes, whatever the tolerance
+    "logistic": {0: ladder(0, -6), 7: ladder(1, -5)},
+    "hinge": {3: ladder(1, -5)},
+    "squared_hinge": {1: ladder(1, -5), 2: ladder(0, -6)},
+}
+
 
 def folder(name: str) -> str:
     return str(PEERS_FOLDER / name)
@@ -25,11 +31,11 @@ def load(name: str) -> None:
 
 
 def variants(facts: Facts, solvers: tuple[int, ...]) -> dict[str, Ladder]:
-    if facts.loss != "logistic" or (facts.l1 > 0 and facts.l2 > 0):
+    if facts.loss not in LADDERS or (facts.l1 > 0 and (facts.l2 > 0 or facts.loss != "logistic")):
         return {}
     if facts.l1 > 0:
         return {"-s 6": ladder(0, -6)} if 6 in solvers else {}
-    ladders = {0: ladder(0, -6), 7: ladder(1, -5)}
+    ladders = LADDERS[facts.loss]
     return {f"-s {s}": ladders[s] for s in solvers if s in ladders}
 
 

@@ -15,7 +15,7 @@ def load() -> None:
 
 
 def variants(facts: Facts) -> dict[str, Ladder]:
-    if facts.loss == "softmax":
+    if facts.loss not in ("logistic", "squared"):
         return {}
     if facts.l1 > 0:
         return {"irls-cd": ladder(-1, -8)} if facts.d <= HESSIAN else {}

@@ -1,4 +1,4 @@
-"""LIBLINEAR (liblinear-official): -s 0 primal Newton, -s 7 dual coordinate descent, -s 6 L1."""
+"""LIBLINEAR (liblinear-official): -s 0 and -s 2 primal Newton, -s 1, -s 3 and -s 7 dual coordinate descent, -s 6 L1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PEER = Peer(
     "liblinear",
     ("liblinear-official",),
     lambda: _liblinear.load("liblinear-official"),
-    lambda facts: _liblinear.variants(facts, (0, 6, 7)),
+    lambda facts: _liblinear.variants(facts, (0, 1, 2, 3, 6, 7)),
     fit,
     jit=True,  # its conversion of CSR rows is compiled by Numba
     paths=(_liblinear.folder("liblinear-official"),),

@@ -1,4 +1,4 @@
-"""Multi-core LIBLINEAR: -s 0 and -s 6 on two threads."""
+"""Multi-core LIBLINEAR: -s 0, 1, 2, 3 and 6 on two threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PEER = Peer(
     "liblinear_multicore",
     ("liblinear-multicore",),
     lambda: _liblinear.load("liblinear-multicore"),
-    lambda facts: _liblinear.variants(facts, (0, 6)),
+    lambda facts: _liblinear.variants(facts, (0, 1, 2, 3, 6)),
     fit,
     jit=True,
     paths=(_liblinear.folder("liblinear-multicore"),),

@@ -35,6 +35,8 @@ def estimator(problem: Problem, **shared: Any) -> Any:
     if problem.loss == "logistic":
         kind = {"C": 1 / (n * problem.l1), "l1_ratio": 1.0} if problem.l1 > 0 else {"C": 1 / (n * problem.l2)}
         return steepest.LogisticRegression(**kind, **shared)
+    if problem.loss in ("hinge", "squared_hinge"):
+        return steepest.LinearSVC(loss=problem.loss, C=1 / (n * problem.l2), **shared)
     if problem.l1 > 0:
         return steepest.Lasso(alpha=problem.l1, **shared)
     return steepest.Ridge(alpha=problem.l2 * n, **shared)

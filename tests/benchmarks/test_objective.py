@@ -17,6 +17,8 @@ def naive(problem, w):
             total += np.log(1 + np.exp(-y * z))
         elif problem.loss == "squared":
             total += (y - z) ** 2 / 2
+        elif problem.loss in ("hinge", "squared_hinge"):
+            total += max(0.0, 1 - y * z) ** (2 if problem.loss == "squared_hinge" else 1)
         else:
             total += -np.log(np.exp(z[y]) / np.exp(z).sum())
     return total / len(X) + problem.l1 * sum(abs(v) for v in w.flat) + problem.l2 / 2 * sum(v * v for v in w.flat)
@@ -27,17 +29,16 @@ def tiny(loss, dtype=np.float64, csr=False, l1=0.03, l2=0.02):
     X = rng.standard_normal((40, 6)).astype(dtype)
     X[rng.random(X.shape) < 0.3] = 0
     y = {
-        "logistic": np.where(rng.random(40) < 0.5, 1.0, -1.0),
         "squared": rng.standard_normal(40),
         "softmax": np.arange(40) % 3,
-    }[loss]
+    }.get(loss, np.where(rng.random(40) < 0.5, 1.0, -1.0))
     w = rng.standard_normal((6, 3) if loss == "softmax" else 6)
     return Problem(sparse.csr_matrix(X) if csr else X, y, loss, l1, l2), w
 
 
 @pytest.mark.parametrize("csr", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("loss", ["logistic", "squared", "softmax"])
+@pytest.mark.parametrize("loss", objective.LOSSES)
 def test_value_and_gradient_are_the_formula(loss, dtype, csr, monkeypatch):
     problem, w = tiny(loss, dtype, csr)
     monkeypatch.setattr(objective, "BLOCK_BYTES", 8 * 6 * 7)  # seven rows a block
@@ -51,7 +52,7 @@ def test_value_and_gradient_are_the_formula(loss, dtype, csr, monkeypatch):
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.1), (0.05, 0.0), (0.03, 0.05)])
-@pytest.mark.parametrize("loss", ["logistic", "squared", "softmax"])
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge", "squared", "softmax"])
 def test_the_bound_never_exceeds_the_optimum(loss, l1, l2):
     problem, start = tiny(loss, l1=l1, l2=l2)
     split = lambda v: (v[: start.size] - v[start.size :]).reshape(start.shape)  # noqa: E731  w = positive - negative part
@@ -75,6 +76,17 @@ def test_the_bound_never_exceeds_the_optimum(loss, l1, l2):
     assert near.value - near.bound < 1e-5 * abs(near.value)
 
 
+def test_the_bound_of_the_hinge_holds_for_any_multipliers_and_meets_the_optimum():
+    problem, start = tiny("hinge")
+    problem = Problem(problem.X, problem.y, "hinge", 0.0, 0.02)
+    found = reference.solve(problem)
+    assert -1e-14 < found.gap < 1e-9
+    for scale in (0.0, 0.1, 1.0, 10.0):
+        assert objective.evaluate(problem, scale * start).bound <= found.value + 1e-12
+        a = np.random.default_rng(3).random(40) ** scale
+        assert objective.evaluate(problem, start, -problem.y * a).bound <= found.value + 1e-12
+
+
 def test_an_unpenalised_problem_has_no_bound():
     problem, w = tiny("logistic", l1=0.0, l2=0.0)
     assert objective.evaluate(problem, w).bound == -np.inf
@@ -82,8 +94,8 @@ def test_an_unpenalised_problem_has_no_bound():
 
 def test_unknown_loss_is_named():
     problem, w = tiny("logistic")
-    with pytest.raises(ValueError, match="'hinge'"):
-        objective.value(Problem(problem.X, problem.y, "hinge", 0.0, 0.0), w)
+    with pytest.raises(ValueError, match="'absolute'"):
+        objective.value(Problem(problem.X, problem.y, "absolute", 0.0, 0.0), w)
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +129,26 @@ def test_generated_tables_have_the_shape_they_claim():
     assert [len(np.unique(X[:, j])) for j in (1, 3, 5)] == [2, 2, 2]
     assert X.mean(axis=0) == pytest.approx(0.0, abs=1e-9)
     assert X.std(axis=0) == pytest.approx(1.0)
+
+
+def test_the_narrow_table_has_three_decades_of_scales_and_a_thin_layer_between_the_classes():
+    from benchmarks import data
+
+    X, y = data.dense_narrow(n=4000, d=12)
+    scales = np.sort(X[:, 0::2].std(axis=0))
+    assert scales[-1] / scales[0] == pytest.approx(1000, rel=0.1)
+    assert [len(np.unique(X[:, j])) for j in (1, 3, 5)] == [2, 2, 2]
+    Z = np.column_stack([(X - X.mean(axis=0)) / X.std(axis=0), np.ones(len(X))])
+    w = np.linalg.lstsq(Z, y, rcond=None)[0]
+    assert np.mean(np.sign(Z @ w) == y) > 0.95
+
+
+def test_groups_are_named_exactly_and_cells_by_their_start():
+    assert {cells.CELLS[name].group for name in cells.named(["svm-hinge"])} == {"svm-hinge"}
+    assert len(cells.named(["svm-hinge", "svm-sqhinge"])) == 18
+    assert cells.named(["svm-sqhinge/w8a"]) == [f"svm-sqhinge/w8a-C{C}" for C in ("0.1", "1", "10")]
+    assert cells.named(["logistic"]) == [name for name in cells.CELLS if name.startswith("logistic")]
+    assert cells.named(["no such cell"]) == []
 
 
 def test_cached_data_come_back_the_same():

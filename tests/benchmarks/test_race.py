@@ -137,6 +137,27 @@ def test_targets_compare_with_the_right_contestants():
     assert by("dense-500k").met is False
 
 
+def test_targets_of_the_hinge():
+    cells = {
+        "svm-hinge/a9a-C1": cell(0.02, sklearn=0.1, liblinear=0.04),
+        "svm-sqhinge/a9a-C1": cell(0.02, sklearn=0.04),
+        "svm-hinge/w8a-C1": cell(0.02),  # nobody else got there
+        "svm-dense/500k": cell(1.0, sklearn=5.0),
+        "svm-dense/500k-narrow": cell(1.0, sklearn=2.0),
+    }
+    proofs = {"svm-dense/500k": {1e-3: [result("steepest", 2.0)]}, "svm-dense/500k-narrow": cell(0.5)}
+    verdicts = {v.words: (v.measured, v.met) for v in targets.race(cells, proofs)}
+    assert verdicts["Hinge and squared hinge to 0.001, geometric mean over 2 cells: at least 1.5x"] == ("2.00x", True)
+    assert verdicts["Hinge and squared hinge to 1e-06, geometric mean over 2 cells: at least 2x"][1] is True
+    words = "to a certified 0.001, against scikit-learn's dual: at least 3x"
+    assert verdicts[f"svm-dense/500k {words}"] == ("2.50x", False)
+    assert verdicts[f"svm-dense/500k-narrow {words}"] == ("4.00x", True)
+    assert verdicts["svm-dense/500k: 1e-06 is certified at all"] == ("not reached", False)
+    assert verdicts["svm-dense/500k-narrow: 1e-06 is certified at all"][1] is True
+    alone = targets.race({"svm-dense/500k": cell(1.0)}, {"svm-dense/500k": cell(1.0)})
+    assert next(v for v in alone if "3x" in v.words and "svm" in v.words).met is True
+
+
 def test_a_cell_that_steepest_never_reached_is_a_miss():
     cells = {"logistic-l2/a9a": cell(0.02, glum=0.04), "logistic-l2/w8a": cell(None, glum=0.04)}
     verdict = next(v for v in targets.race(cells) if v.words.startswith("in no cell slower"))
@@ -172,7 +193,8 @@ def test_every_contestant_offers_something_and_ladders_go_down():
     offered = {}
     for name in peers.NAMES:
         for loss, l1, l2, k in (("logistic", 0, 1e-3, 1), ("logistic", 1e-3, 0, 1), ("squared", 1e-3, 0, 1),
-                                ("squared", 0, 1e-3, 1), ("softmax", 0, 1e-3, 10)):  # fmt: skip
+                                ("squared", 0, 1e-3, 1), ("softmax", 0, 1e-3, 10), ("hinge", 0, 1e-3, 1),
+                                ("squared_hinge", 0, 1e-3, 1)):  # fmt: skip
             found = peers.get(name).variants(objective.Facts(loss, l1, l2, 100, 20, k, False, "float64"))
             offered.setdefault(name, 0)
             offered[name] += len(found)
