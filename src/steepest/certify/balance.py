@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from steepest.certify.transport import has_polytope, transported
 from steepest.kernels import passes
 from steepest.protocols import Evaluation, FloatArray
 
@@ -41,7 +42,8 @@ def balanced(problem: Any, at: Evaluation, enough: float = 0.0) -> Balanced | No
     The search ends where the point is known to lose at most ``enough`` against the slopes.
 
     Cost: O(n k) for each of a few trials.  One score: secant steps inside a bracket on the monotone slope sum.
-    Several scores (softmax): Newton's method on the k intercepts.
+    Several scores: Newton's method on the k intercepts for the softmax; slopes of margin losses, which jump, are moved
+    from class to class.
     """
     k = problem.layout.n_outputs
     own = at.gradient[-k:]
@@ -52,6 +54,10 @@ def balanced(problem: Any, at: Evaluation, enough: float = 0.0) -> Balanced | No
         return _balanced_scalar(problem, at, enough)
     if problem.loss.link == "softmax":
         return _balanced_softmax(problem, at)
+    if has_polytope(problem):
+        moved = transported(problem, at.slopes, at.scores)
+        if moved is not None:
+            return Balanced(moved, zero, float(np.abs(problem.p @ moved).sum()), False, 0.0)
     return None
 
 

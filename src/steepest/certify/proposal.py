@@ -1,8 +1,8 @@
 """Dual points that a solver proposes: made feasible here, then judged as any other.
 
-Nothing about a proposal is believed.  Rows outside the domain of the conjugate take the slope instead; an
-unpenalised intercept is balanced; and where nothing is penalised the point is projected onto ``X^T p u = 0`` by
-moving those rows only that can move both ways inside the domain.
+Nothing about a proposal is believed.  Rows outside the domain of the conjugate take the slope instead, or
+a point of the polytope beside them; an unpenalised intercept is balanced; and where nothing is penalised the point is
+projected onto ``X^T p u = 0`` by moving those rows only that can move both ways inside the domain.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from steepest.certify.balance import Balanced, repaired_simplex, shrunk
 from steepest.certify.gap import Gap, fenchel_sum, gap_at, has_dual, products, remainder
+from steepest.certify.transport import has_polytope, into_polytope, transported
 from steepest.kernels import fenchel, passes
 from steepest.protocols import Evaluation, FloatArray
 
@@ -45,7 +46,8 @@ def gap_of_proposal(problem: Any, at: Evaluation, dual: Any) -> Gap | None:
     if u.shape != at.slopes.shape or not problem.traits.has_conjugate:
         return None
     outside = ~np.isfinite(_conjugates(problem, u))
-    u[outside] = at.slopes[outside]
+    polytope = has_polytope(problem)
+    u[outside] = into_polytope(problem.loss, u[outside], problem.y[outside]) if polytope else at.slopes[outside]
     if not np.all(np.isfinite(u)):
         return None
     k = problem.layout.n_outputs
@@ -58,7 +60,10 @@ def gap_of_proposal(problem: Any, at: Evaluation, dual: Any) -> Gap | None:
         elif problem.loss.link == "softmax":
             u = repaired_simplex(u, problem.probabilities(at) - at.slopes, problem.p)
         else:
-            return None
+            moved = transported(problem, u, at.scores) if polytope else None
+            if moved is None:
+                return None
+            u = moved
         imbalance = float(np.abs(problem.p @ u).sum())
     c, _ = products(problem, u)
     return gap_at(problem, at, Balanced(u, np.zeros(k), imbalance, False, 0.0), c) if np.all(np.isfinite(c)) else None

@@ -60,7 +60,7 @@ class LinearBase:
             convex=bool(loss.convex),
             smooth=not np.isinf(loss.smoothness) or has(loss, "curvature"),
             quadratic=loss.name == "squared",
-            has_curvature=has(loss, "curvature") or n_outputs > 1,
+            has_curvature=has(loss, "curvature") or (n_outputs > 1 and loss.link == "softmax"),
             has_conjugate=has(loss, "conjugate"),
             l1=float(penalty.l1),
             l2=float(penalty.l2),

@@ -8,8 +8,11 @@ import numpy as np
 
 from steepest.data.dense import ordered_sum
 from steepest.data.source import as_source
+from steepest.exceptions import IncompatibleError
 from steepest.kernels import multiclass
+from steepest.losses.margin_multiclass import require_scores
 from steepest.problems.base import LinearBase, PenaltyRay
+from steepest.problems.shift import best_shift_by_cuts
 from steepest.protocols import AnyArray, Evaluation, FloatArray
 
 GRAM_BYTES = 16 << 20  # rows that a Gram matrix is made of at a time
@@ -34,6 +37,7 @@ class MulticlassProblem(LinearBase):
         n_outputs: int = 2,
         constraint: Any = None,
     ) -> None:
+        require_scores(loss, n_outputs)
         super().__init__(source, y, p, loss, penalty, fit_intercept, n_outputs, constraint)
 
     def _precision(self) -> Any:
@@ -117,10 +121,13 @@ class MulticlassProblem(LinearBase):
     def best_shift(self, scores: FloatArray, shift: FloatArray | None = None) -> tuple[FloatArray, float, FloatArray]:
         """The intercepts that are best for given scores ``X W``: (intercepts, loss, slopes).
 
-        Newton's method with halving, O(n k^2) a step.  Their mean is zero, which the softmax leaves free.
+        Newton's method with halving, O(n k^2) a step; for losses with kinks a few cutting planes, which come near.
+        Their mean is zero, which losses of differences leave free.
         """
         k = self.layout.n_outputs
         shift = np.zeros(k) if shift is None else shift
+        if not self.traits.has_curvature:
+            return best_shift_by_cuts(lambda b: self.losses_slopes(scores + b), self.p, shift)
         value, U = self.losses_slopes(scores + shift)
         for _ in range(50):
             slope = self.p @ U
@@ -174,8 +181,16 @@ class MulticlassProblem(LinearBase):
             q += self.y
         return q
 
+    def _require_softmax(self) -> None:
+        if not self.traits.has_curvature:
+            raise IncompatibleError(
+                f"loss: second derivatives of several scores are known for 'softmax', got '{self.loss.name}'. "
+                "Use solver='auto'."
+            )
+
     def class_curvatures(self, at: Evaluation, rows: AnyArray | None = None) -> FloatArray:
         """``p q (1 - q)`` by class and row, (k, n), of all rows or of some, scaled to the whole weight."""
+        self._require_softmax()
         U, y, p = (at.slopes, self.y, self.p) if rows is None else (at.slopes[rows], self.y[rows], self.p[rows])
         q = np.ascontiguousarray(U.T)
         if y.ndim == 1:
@@ -213,6 +228,7 @@ class MulticlassProblem(LinearBase):
 
     def hvp(self, at: Evaluation, v: FloatArray) -> FloatArray:
         """Hessian of the smooth part times v, for softmax: ``X^T p (diag(q) - q q') X V``; one pass."""
+        self._require_softmax()
         q = self.probabilities(at)
         head, tail = self.layout.split(v)
         T = self.source.matvec(np.ascontiguousarray(head), self._shift(tail))
@@ -228,6 +244,7 @@ class MulticlassProblem(LinearBase):
 
         Blocks ``X^T diag(p (q_c [c = e] - q_c q_e)) X`` at the places of the flat layout.
         """
+        self._require_softmax()
         q = self.probabilities(at)
         d, k, m = self.layout.n_features, self.layout.n_outputs, self.layout.n_weights
         H = np.empty((self.size, self.size))

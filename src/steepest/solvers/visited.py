@@ -29,7 +29,7 @@ def provable(problem: Any) -> bool:
     """Whether dual points prove anything about this problem."""
     traits = problem.traits
     scalar = problem.layout.n_outputs == 1
-    judged = scalar or not problem.layout.intercept or problem.loss.link == "softmax"
+    judged = scalar or not problem.layout.intercept or problem.loss.link in ("softmax", "argmax")
     return bool(traits.convex and traits.has_conjugate and has_dual(problem) and judged)
 
 
