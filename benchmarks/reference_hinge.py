@@ -66,4 +66,10 @@ def _direction(problem: Problem, gradient: np.ndarray, between: np.ndarray, s: f
         hessian = weight * (gram.toarray() if sparse.issparse(gram) else np.asarray(gram, dtype=np.float64))
         hessian[np.diag_indices_from(hessian)] += problem.l2
         return -linalg.solve(hessian, gradient, assume_a="pos")
+    if X.shape[0] <= EXPLICIT:  # Woodbury: a matrix of the rows is smaller than one of the columns
+        gram = X @ X.T
+        inner = gram.toarray() if sparse.issparse(gram) else np.asarray(gram, dtype=np.float64)
+        inner[np.diag_indices_from(inner)] += problem.l2 / weight
+        seen = linalg.solve(inner, np.asarray(X @ gradient), assume_a="pos")
+        return (np.asarray(X.T @ seen) - gradient) / problem.l2
     return _cg(lambda v: weight * (X.T @ (X @ v)) + problem.l2 * v, -gradient, lambda r: r, 1e-6)
