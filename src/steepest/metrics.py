@@ -124,13 +124,13 @@ def _pairs(y: FloatArray, z: FloatArray, codes: AnyArray) -> tuple[FloatArray, F
     """Pairs of different relevance a query: all, those in the wrong order, those of equal score.  O(m log m)."""
     parts = queries(y, codes)
     order = np.lexsort((z, codes)).astype(np.int64)
-    n, none = len(y), np.empty((len(y), 0))
+    n, none, sorted_ = len(y), np.empty((len(y), 0)), np.zeros(parts.n_queries, dtype=bool)
     N, B, W = np.empty(n), np.empty(n), np.empty((n, 0))
 
     def count(high: float) -> FloatArray:
         level, sizes = parts.level, parts.sizes
         none.flags.writeable = False
-        ranking.band_sums(z, y, level, order, parts.starts, sizes, -np.inf, high, False, 1.0, none, N, B, W)
+        ranking.band_sums(z, y, level, order, parts.starts, sizes, sorted_, -np.inf, high, False, 1.0, none, N, B, W)
         return 0.5 * np.add.reduceat(N[parts.rows], parts.starts[:-1])
 
     wrong = count(0.0)

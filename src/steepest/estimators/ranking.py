@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from steepest.certify.ranking import certify_ranking
@@ -46,6 +47,13 @@ def _codes(qid: Any, groups: Any, n: int) -> AnyArray:
             "Give one whole number for each query, in the order of the rows."
         )
     return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def _filled(X: Any) -> Any:
+    """An array in the place of sparse rows that would need as much memory: files of rankings list every zero."""
+    if issparse(X) and X.nnz * (X.data.itemsize + X.indices.itemsize) >= X.shape[0] * X.shape[1] * X.data.itemsize:
+        return X.toarray()
+    return X
 
 
 class RankSVM(LinearModel):
@@ -171,7 +179,7 @@ class RankSVM(LinearModel):
                 progress = Progress(title="RankSVM")
                 stack.callback(progress.close)
                 observers.append(progress)
-            source = as_source(X, pool=pool)
+            source = as_source(_filled(X), pool=pool)
             problem = RankingProblem(source, parts, self.loss, float(self.alpha), self.pair_weights == "difference")
             if self.C is not None:
                 problem.traits = problem.traits._replace(l2=alpha_from_C(self.C, problem.total))

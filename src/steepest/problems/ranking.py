@@ -29,7 +29,7 @@ class Queries(NamedTuple):
     """Rows by query, and their levels of relevance.
 
     ``rows[starts[q]:starts[q + 1]]`` are the rows of query q, ``level`` the rank of a row's relevance in its query,
-    ``sizes`` the number of levels of each query.
+    ``sizes`` the number of levels of each query.  ``short`` says of which queries the pairs are looked at one by one.
     """
 
     rows: AnyArray
@@ -37,6 +37,7 @@ class Queries(NamedTuple):
     level: AnyArray
     sizes: AnyArray
     y: FloatArray
+    short: AnyArray
 
     @property
     def n_queries(self) -> int:
@@ -71,7 +72,8 @@ def queries(y: FloatArray, codes: AnyArray) -> Queries:
     first = climbed[starts[:-1]]
     level = np.empty(n, dtype=np.int64)
     level[by] = climbed - np.repeat(first, np.diff(starts))
-    return Queries(by.astype(np.int64), starts, level, climbed[starts[1:] - 1] - first + 1, y)
+    short = np.diff(starts) <= ranking.SHORT
+    return Queries(by.astype(np.int64), starts, level, climbed[starts[1:] - 1] - first + 1, y, short)
 
 
 def _shards(starts: AnyArray) -> list[tuple[int, int]]:
@@ -128,6 +130,7 @@ class RankingProblem:
         squared = loss == "squared_hinge"
         self.traits = Traits(True, squared, False, True, True, 0.0, float(l2), 1)
         self._shards = _shards(parts.starts)
+        self._long: list[int] = np.flatnonzero(~parts.short).tolist()
         self._ones = np.ones(source.shape[0])
         self._none = np.empty((source.shape[0], 0))
         self.total = self.n_pairs = 1.0
@@ -145,69 +148,82 @@ class RankingProblem:
 
     # -------------------------------------------------------------------------------------------- pair sums
 
-    def sums(self, z: FloatArray, order: AnyArray, high: float, low: float, V: FloatArray) -> Sums:
-        """`kernels.ranking.band_sums` over the total weight of the pairs."""
+    def sums(
+        self, z: FloatArray, order: AnyArray, high: float, low: float, V: FloatArray, long_only: bool = False
+    ) -> Sums:
+        """`kernels.ranking.band_sums` over the total weight of the pairs; zeros for short queries if ``long_only``."""
         n, p, scale = len(z), self.parts, 1.0 / self.total
-        N, B = np.empty(n), np.empty(n)
-        W = np.empty((n, V.shape[1]))
+        make = np.zeros if long_only else np.empty
+        N, B, W = make(n), make(n), make((n, V.shape[1]))
         V = frozen(V)
 
         def task(s: tuple[int, int]) -> None:
-            starts, sizes = p.starts[s[0] : s[1] + 1], p.sizes[s[0] : s[1]]
-            ranking.band_sums(z, p.y, p.level, order, starts, sizes, low, high, self.graded, scale, V, N, B, W)
+            starts, sizes, short = p.starts[s[0] : s[1] + 1], p.sizes[s[0] : s[1]], p.short[s[0] : s[1]]
+            ranking.band_sums(z, p.y, p.level, order, starts, sizes, short, low, high, self.graded, scale, V, N, B, W)
 
-        self.source.pool.map(task, self._shards)
+        self.source.pool.map(task, [(q, q + 1) for q in self._long] if long_only else self._shards)
         return Sums(N, B, W)
 
     def sort(self, scores: FloatArray) -> tuple[FloatArray, AnyArray]:
-        """Scores less their mean in the query, and the rows in their order."""
-        z, order = np.empty_like(scores), np.empty(len(scores), dtype=np.int64)
-        p = self.parts
-        self.source.pool.map(
-            lambda s: ranking.sort_queries(scores, p.rows, p.starts[s[0] : s[1] + 1], z, order), self._shards
-        )
-        return z, order
+        """Scores less their mean in the query, and the rows by ascending score; those of short queries by level."""
+        z, p = np.empty_like(scores), self.parts
+        self.source.pool.map(lambda s: ranking.centre(scores, p.rows, p.starts[s[0] : s[1] + 1], z), self._shards)
+        if not len(self._long):
+            return z, p.rows
+        order = p.rows.copy()
 
-    def _band_sums(self, z: FloatArray, order: AnyArray, low: float) -> tuple[Sums, float]:
-        """Sums of the pairs with ``low <= t < 1``, and ``sum q t`` of them."""
-        found = self.sums(z, order, 1.0, low, z[:, None])
-        return found, float(found.B @ z)
+        def task(q: int) -> None:
+            own = p.rows[p.starts[q] : p.starts[q + 1]]
+            order[p.starts[q] : p.starts[q + 1]] = own[np.argsort(z[own])]
+
+        self.source.pool.map(task, self._long)
+        return z, order
 
     def losses(self, scores: FloatArray, width: float) -> dict[str, Any]:
         """Loss, smoothed loss, its slopes in the scores, and the sum of the pair multipliers: O(n log m)."""
         z, order = self.sort(scores)
+        p, squared, scale = self.parts, self.loss == "squared_hinge", 1.0 / self.total
+        u, N = np.zeros(len(z)), np.zeros(len(z))
+
+        def task(s: tuple[int, int]) -> FloatArray:
+            out = np.zeros(4)
+            starts, short = p.starts[s[0] : s[1] + 1], p.short[s[0] : s[1]]
+            ranking.short_losses(z, p.y, p.level, p.rows, starts, short, width, squared, self.graded, scale, u, N, out)
+            return out
+
+        sums = np.zeros(4) if len(self._long) == len(p.short) else sum(self.source.pool.map(task, self._shards))
+        loss, smooth, dual, curved = sums.tolist()
+        found = {"loss": loss, "smooth": smooth, "u": u, "z": z, "o": order, "N": N, "banded": 2.0 * curved / width}
+        # the conjugate of the squared hinge at the multiplier -a is -a + a^2 / 4
+        found["dual"] = dual - loss if squared else dual
+        if len(self._long):
+            self._add_long(found, width)
+        return found
+
+    def _add_long(self, found: dict[str, Any], width: float) -> None:
+        """Adds the pairs of long queries, by sorted scores."""
+        z, order = found["z"], found["o"]
+        low = -math.inf if self.loss == "squared_hinge" else 1.0 - width
+        band = self.sums(z, order, 1.0, low, z[:, None], True)
+        pairs, tilt = 0.5 * float(band.N.sum()), float(band.B @ z)
+        linear = pairs - tilt
+        square = max(linear - tilt + float(z @ band.W[:, 0]), 0.0)
+        found["N"] += band.N
         if self.loss == "squared_hinge":
-            band, tilt = self._band_sums(z, order, -math.inf)
-            linear = 0.5 * float(band.N.sum()) - tilt
-            square = max(linear - tilt + float(z @ band.W[:, 0]), 0.0)
-            u = 2.0 * (band.W[:, 0] - band.B)
-            # a = 2 (1 - t)_+, whose conjugate is -a + a^2 / 4
-            return {
-                "loss": square,
-                "smooth": square,
-                "u": u,
-                "dual": 2.0 * linear - square,
-                "z": z,
-                "o": order,
-                "N": band.N,
-            }
+            found["loss"] += square
+            found["smooth"] += square
+            found["u"] += 2.0 * (band.W[:, 0] - band.B)
+            found["dual"] += 2.0 * linear - square
+            return
         # pairs below the band have the multiplier 1: they are counted, and no difference of large numbers is taken
-        band, tilt = self._band_sums(z, order, 1.0 - width)
-        below = self.sums(z, order, 1.0 - width, -math.inf, self._none)
+        below = self.sums(z, order, 1.0 - width, -math.inf, self._none, True)
         count = 0.5 * float(below.N.sum())
         outside = count - float(below.B @ z)
-        inside = 0.5 * float(band.N.sum()) - tilt
-        square = max(inside - tilt + float(z @ band.W[:, 0]), 0.0)
-        return {
-            "loss": outside + inside,
-            "smooth": outside - 0.5 * width * count + square / (2.0 * width),
-            "u": (band.W[:, 0] - band.B) / width - below.B,
-            "dual": count + inside / width,
-            "N": band.N,
-            "banded": (abs(tilt) + 0.5 * float(band.N.sum())) / width,
-            "z": z,
-            "o": order,
-        }
+        found["loss"] += outside + linear
+        found["smooth"] += outside - 0.5 * width * count + square / (2.0 * width)
+        found["u"] += (band.W[:, 0] - band.B) / width - below.B
+        found["dual"] += count + linear / width
+        found["banded"] += (abs(tilt) + pairs) / width
 
     # ---------------------------------------------------------------------------------------- as solvers see it
 
@@ -278,22 +294,55 @@ class RankingProblem:
     def hessian(self, at: Evaluation, X: FloatArray) -> FloatArray:
         """Hessian of the smoothed P, (d, d), from the rows X as a float64 array.
 
-        Cost: O(m d (d + log L)) for m rows in pairs
-        that have curvature, and O(n log L).
+        Cost: O(m d (d + log L)) for m rows in pairs that have curvature, and O(n log L).
         """
         low, bend = self._band(at.extra["width"])
+        H = np.zeros((self.size, self.size))
+        if len(self._long) < len(self.parts.short):
+            X = frozen(X)
+            for part in self.source.pool.map(lambda s: self._curved_short(at, X, low, *s), self._shards):
+                H += part
+        if len(self._long):
+            self._add_curved_long(at, X, low, H)
+        H *= bend
+        H[np.diag_indices(self.size)] += self.traits.l2
+        self.passes += 0.5 * float(np.count_nonzero(at.extra["N"])) / len(at.scores)
+        return H
+
+    def _curved_short(self, at: Evaluation, X: FloatArray, low: float, first: int, last: int) -> FloatArray:
+        """``X' L X`` of the short ones among some queries, with the Laplacian L of their pairs in the band."""
+        p, starts, short = self.parts, self.parts.starts[first : last + 1], self.parts.short[first:last]
+        n = int(starts[-1] - starts[0])
+        heads, roots, partners = np.empty(n, dtype=np.int64), np.empty((n, self.size)), np.empty((n, self.size))
+        n_roots, n_heads = ranking.short_curvature(
+            at.extra["z"],
+            p.y,
+            p.level,
+            p.rows,
+            starts,
+            short,
+            low,
+            1.0,
+            self.graded,
+            1.0 / self.total,
+            X,
+            at.extra["N"],
+            roots,
+            heads,
+            partners,
+        )
+        roots = roots[:n_roots]
+        crossed = X[heads[:n_heads]].T @ partners[:n_heads]
+        return roots.T @ roots - (crossed + crossed.T)  # type: ignore[no-any-return]
+
+    def _add_curved_long(self, at: Evaluation, X: FloatArray, low: float, H: FloatArray) -> None:
         p, z, order = self.parts, at.extra["z"], at.extra["order"]
-        paired = at.extra["N"][order] > 0.0
+        paired = (at.extra["N"][order] > 0.0) & np.repeat(~p.short, np.diff(p.starts))
         rows = order[paired]  # the others have no partner, and these have theirs among themselves
         before = np.concatenate([[0], np.cumsum(paired)])
         few = (z[rows], p.y[rows], p.level[rows], np.arange(len(rows)), before[p.starts], X[rows])
-        H = np.zeros((self.size, self.size))
         for part in self.source.pool.map(lambda s: self._curved(few, low, *s), self._shards):
-            H += part
-        self.passes += 0.5 * len(rows) / len(z)
-        H = (0.5 * bend) * (H + H.T)
-        H[np.diag_indices(self.size)] += self.traits.l2
-        return H
+            H += 0.5 * (part + part.T)
 
     def _curved(self, few: tuple[Any, ...], low: float, first: int, last: int) -> FloatArray:
         """``X' L X`` of some queries, with the Laplacian L of their pairs in the band."""
@@ -301,9 +350,9 @@ class RankingProblem:
         a, b = int(starts[first]), int(starts[last])
         z, y, level, order, X = z[a:b], y[a:b], level[a:b], order[: b - a], X[a:b]
         N, B, W = np.empty(b - a), np.empty(b - a), np.empty_like(X)
-        own, sizes = starts[first : last + 1] - a, self.parts.sizes[first:last]
+        own, sizes, short = starts[first : last + 1] - a, self.parts.sizes[first:last], self.parts.short[first:last]
         scale = 1.0 / self.total
-        ranking.band_sums(z, y, level, order, own, sizes, low, 1.0, self.graded, scale, frozen(X), N, B, W)
+        ranking.band_sums(z, y, level, order, own, sizes, short, low, 1.0, self.graded, scale, frozen(X), N, B, W)
         return X.T @ W  # type: ignore[no-any-return]
 
     def along(self, at: Evaluation, d: FloatArray) -> Ray:
