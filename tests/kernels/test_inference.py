@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steepest.kernels.inference import best_chains, best_forests
+from steepest.kernels.inference import best_chains, best_forests, forest_margins
 
 
 def grid(rng, shape):
@@ -48,15 +48,20 @@ def test_a_forest_is_the_best_of_all(seed, k, n):
     for at in range(1, k):
         parents[order[at]] = order[rng.integers(0, at)] if rng.random() < 0.8 else -1
     U, couplings = grid(rng, (n, k)), grid(rng, (n, k))
-    out = np.empty((n, k), dtype=np.int8)
+    out, margins = np.empty((n, k), dtype=np.int8), np.empty((n, k))
     best_forests(U, parents, order, couplings, out)
+    forest_margins(U, parents, order, couplings, margins)
     inner = parents >= 0
 
     def score(u, c, y):
         return u @ y + c[inner] @ (y[inner] * y[parents[inner]])
 
-    for u, c, y in zip(U, couplings, out, strict=True):
-        assert score(u, c, y) == max(score(u, c, np.array(other)) for other in itertools.product((0, 1), repeat=k))
+    sets = [np.array(y) for y in itertools.product((0, 1), repeat=k)]
+    for u, c, y, margin in zip(U, couplings, out, margins, strict=True):
+        assert score(u, c, y) == max(score(u, c, other) for other in sets)
+        for j in range(k):
+            best = [max(score(u, c, other) for other in sets if other[j] == value) for value in (0, 1)]
+            assert margin[j] == best[1] - best[0]
 
 
 def test_without_couplings_every_label_decides_alone():

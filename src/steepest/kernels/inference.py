@@ -78,3 +78,26 @@ def best_forests(U, parents, order, couplings, out):
             if parents[j] >= 0 and out[i, parents[j]] > 0:
                 gain += couplings[i, j]
             out[i, j] = 1 if gain > 0.0 else 0
+
+
+@kernel
+def forest_margins(U, parents, order, couplings, out):
+    """What `best_forests` would lose: for each label the highest score with it, less the highest without it.
+
+    The second pass goes from the roots down: a label hears from its parent what that gains without it.
+    """
+    n, k = U.shape
+    up = np.empty(k)
+    for i in range(n):
+        for j in range(k):
+            out[i, j] = U[i, j]
+        for at in range(k - 1, -1, -1):
+            j = order[at]
+            if parents[j] >= 0:
+                up[j] = max(0.0, out[i, j] + couplings[i, j]) - max(0.0, out[i, j])
+                out[i, parents[j]] += up[j]
+        for at in range(k):
+            j = order[at]
+            if parents[j] >= 0:
+                rest = out[i, parents[j]] - up[j]
+                out[i, j] += max(0.0, rest + couplings[i, j]) - max(0.0, rest)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from steepest.exceptions import DataError
-from steepest.kernels.inference import best_forests
+from steepest.kernels.inference import best_forests, forest_margins
 from steepest.protocols import AnyArray, FloatArray
 from steepest.structured.oracle import Codes
 
@@ -107,9 +107,18 @@ class Forest:
         if len(self.edges) == 0:
             return (U > 0.0).astype(np.int8)
         out = np.empty((len(U), self.k), dtype=np.int8)
-        couplings = np.ascontiguousarray(U[:, self.k + self.edge_of])
-        best_forests(np.ascontiguousarray(U[:, : self.k]), self.parents, self.order, couplings, out)
+        best_forests(*self._parts(U), out)
         return out
+
+    def margins(self, U: FloatArray) -> FloatArray:
+        """The highest ``U[i] . v(y)`` with a label, less the highest without it, (n, k); O(k) a row."""
+        out = np.empty((len(U), self.k))
+        forest_margins(*self._parts(U), out)
+        return out
+
+    def _parts(self, U: FloatArray) -> tuple[FloatArray, AnyArray, AnyArray, FloatArray]:
+        own = np.ascontiguousarray(U[:, : self.k])
+        return own, self.parents, self.order, np.ascontiguousarray(U[:, self.k + self.edge_of])
 
 
 def likely_pairs(Y: AnyArray, p: FloatArray) -> list[tuple[int, int]]:
