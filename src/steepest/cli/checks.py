@@ -13,12 +13,16 @@ CERTIFIED, BAD_INPUT, NOT_CERTIFIED = 0, 2, 3  # exit codes
 
 
 class Model(NamedTuple):
-    """What ``--model`` stands for; ``penalty`` is None where ``--penalty`` decides."""
+    """What ``--model`` stands for; ``penalty`` is None where ``--penalty`` decides.
+
+    A margin model has a class of its own and its strength as ``--C``.
+    """
 
     classifies: bool
     loss: str
     penalty: str | None
     words: str
+    margin: str | None = None
 
 
 MODELS = {
@@ -28,6 +32,12 @@ MODELS = {
     "ridge": Model(False, "squared", "l2", "ridge regression"),
     "lasso": Model(False, "squared", "l1", "the lasso"),
     "elasticnet": Model(False, "squared", "elasticnet", "the elastic net"),
+    "svm": Model(True, "squared_hinge", None, "a support vector machine", "LinearSVC"),
+    "svr": Model(False, "epsilon_insensitive", "l2", "support vector regression", "LinearSVR"),
+}
+MARGIN_LOSSES = {
+    "svm": ("hinge", "squared_hinge"),
+    "svr": ("epsilon_insensitive", "squared_epsilon_insensitive"),
 }
 PENALTIES = ("l2", "l1", "elasticnet", "none")
 ON_UNCONVERGED = ("ignore", "warn", "raise")

@@ -22,7 +22,8 @@ from steepest.cli.checks import (
     one_of,
     share,
 )
-from steepest.cli.options import Header, Ignored, Scaled, Target
+from steepest.cli.margins import margin_parameters
+from steepest.cli.options import Epsilon, HardMargin, Header, Ignored, MarginC, MarginLoss, Scaled, Target
 from steepest.cli.saying import errors, say, silent
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def fit(
     penalty: Annotated[
         str | None,
         typer.Option(
-            help=f"For softmax and logistic: one of {', '.join(PENALTIES)}.  [default: l2]",
+            help=f"For softmax, logistic and svm (l2, l1): one of {', '.join(PENALTIES)}.  [default: l2]",
             callback=one_of(PENALTIES),
             autocompletion=complete(PENALTIES),
         ),
@@ -87,6 +88,10 @@ def fit(
         float | None,
         typer.Option(callback=between(0, 1), help="Share of l1 in an elasticnet penalty.  [default: 0.5]"),
     ] = None,
+    loss: MarginLoss = None,
+    C: MarginC = None,
+    epsilon: Epsilon = None,
+    hard_margin: HardMargin = False,
     solver: Annotated[str, typer.Option(help="Name of a solver; auto chooses and says why.")] = "auto",
     tol: Annotated[
         float, typer.Option(callback=between(0, above=True), help="Relative suboptimality to be proven.")
@@ -127,14 +132,24 @@ def fit(
 
     Exit code 0: certified to --tol, or stopped by --patience.  3: not certified.  2: bad usage or data.
     """
-    parameters = _parameters(model, alpha, penalty, l1_ratio)
+    margins = {"loss": loss, "C": C, "epsilon": epsilon, "hard_margin": hard_margin or None}
+    if MODELS[model].margin:
+        parameters = margin_parameters(model, margins, {"alpha": alpha, "l1_ratio": l1_ratio}, penalty)
+        if patience is not None or monitor != "loss":
+            raise typer.BadParameter(f"--patience and --monitor do not go with --model {model}; leave them out")
+    else:
+        given = next((name for name, value in margins.items() if value is not None), None)
+        if given is not None:
+            option = "--" + given.replace("_", "-")
+            raise typer.BadParameter(f"{option} belongs to --model svm or svr, got it with --model {model}")
+        parameters = _parameters(model, alpha, penalty, l1_ratio)
     if components is not None and whiten is None:
         raise typer.BadParameter("--components belongs to --whiten; give --whiten pca")
     if valid is None and (patience is not None or monitor != "loss"):
         raise typer.BadParameter("--patience and --monitor need --valid, a file or a share of the rows such as 0.1")
-    for given in (test, valid):
-        if given is not None:
-            share(given)  # a number that is no share is told here, with the usage
+    for part in (test, valid):
+        if part is not None:
+            share(part)  # a number that is no share is told here, with the usage
     parameters.update(
         solver=solver,
         tol=tol,
@@ -147,7 +162,7 @@ def fit(
     )
     if max_iter is not None:
         parameters["max_iter"] = max_iter
-    if valid is not None:
+    if valid is not None and not MODELS[model].margin:
         parameters.update(patience=patience, monitor=monitor)
     with errors():
         from steepest.cli.inputs import Wanted
@@ -246,6 +261,7 @@ def _run(
     fitted = time.perf_counter() - start - read
 
     from steepest.report.html import render
+    from steepest.report.margin_sections import margin_words
     from steepest.report.metrics import score
     from steepest.report.view import Reported
 
@@ -271,6 +287,8 @@ def _run(
         name = record.solver.get("name", parameters["solver"])
         tell(f"  by {name}: {count(record.iterations, 'round')}, {record.passes:.4g} passes over the data")
         say(said.text(), style="bold green" if said.passed else "bold yellow")
+        for line in margin_words(shown, data):
+            tell(f"  {line}")
         for part, found in scores.items():
             tell(f"  {part}: {_metrics(found)} ({found.n_samples:,} rows)")
         compiled = record.seconds.get("compile", 0.0)
@@ -292,7 +310,8 @@ def _fit(
 
     whiten, components, scale = before
     data, valid = inputs.train, inputs.valid
-    kind = steepest.LinearClassifier if MODELS[model].classifies else steepest.LinearRegressor
+    chosen = MODELS[model]
+    kind = getattr(steepest, chosen.margin or ("LinearClassifier" if chosen.classifies else "LinearRegressor"))
     try:
         steps: list[tuple[str, Any]] = []
         X, held = data.X, None if valid is None else valid.X

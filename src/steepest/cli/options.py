@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from steepest.cli.checks import HEADERS, complete, one_of
+from steepest.cli.checks import HEADERS, MARGIN_LOSSES, between, complete, one_of
 
 Target = Annotated[
     str | None,
@@ -28,3 +28,26 @@ Header = Annotated[
     ),
 ]
 Scaled = Annotated[bool, typer.Option("--scale", help="Standardise the columns first (numbers of a table always are).")]
+_LOSSES = [loss for losses in MARGIN_LOSSES.values() for loss in losses]
+MarginLoss = Annotated[
+    str | None,
+    typer.Option(
+        help="Of svm: hinge or squared_hinge; of svr: epsilon_insensitive or squared_epsilon_insensitive.  [default: "
+        "squared_hinge, epsilon_insensitive]",
+        callback=one_of(_LOSSES),
+        autocompletion=complete(_LOSSES),
+    ),
+]
+MarginC = Annotated[
+    float | None,
+    typer.Option(
+        "--C", callback=between(0, above=True), help="Of svm and svr: C * sum of losses + penalty.  [default: 1]"
+    ),
+]
+Epsilon = Annotated[
+    float | None,
+    typer.Option(callback=between(0), help="Of svr: errors up to this size cost nothing.  [default: 0]"),
+]
+HardMargin = Annotated[
+    bool, typer.Option("--hard-margin", help="Of svm: the widest margin without errors, or say that there is none.")
+]

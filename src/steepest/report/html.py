@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from steepest.atomic import write_text
 from steepest.record.record import FitRecord, environment
 from steepest.report import judgement, sections
+from steepest.report.margin_sections import margin_section
 from steepest.report.metrics import Scores, score
 from steepest.report.style import CSS
 from steepest.report.words import metric, number, seconds, verdict
@@ -118,6 +119,7 @@ def render(
         _verdict(record),
         _figures(record, scores, where),
         f"<h2>How it got there</h2>{sections.curves(record)}",
+        margin_section(estimator, dataset),
     ]
     if scores is not None and scored is not None:
         body += [

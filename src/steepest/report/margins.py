@@ -132,6 +132,8 @@ def _limits(model: Any, signed: FloatArray, y: Any, codes: AnyArray | None, samp
     if len(s) != n:
         raise DataError(f"sample_weight: expected {n} numbers, one a row, got {len(s)}. Give those of the fit.")
     weights = getattr(model, "class_weight", None)
+    if sample_weight is None and weights is None and "sum_i s_i " in str(getattr(model, "objective_", "")):
+        return None  # rows had weights, and nobody says which
     if weights is not None:
         if codes is None:
             return None

@@ -29,6 +29,7 @@ p { margin: 0 0 10px; overflow-wrap: anywhere; }
 .figures div { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 8px 12px; }
 .figures + .card, .figures + .grid, .card + .card, .card + .grid, .grid + .card, .grid + .grid,
   .soft + .card { margin-top: 14px; }
+.grid + .soft, .card + .soft { margin-top: 8px; }
 .columns .card + .card, .grid > .card, .grid .card + .card { margin-top: 0; }
 .figures dt { color: var(--soft); font-size: .85rem; }
 .figures dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
@@ -46,8 +47,10 @@ svg path.chance { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 4 4;
 svg path.bound { stroke: var(--bound); stroke-width: 1.6; stroke-dasharray: 6 3; }
 svg path.asked { stroke: var(--asked); stroke-width: 1.6; stroke-dasharray: 2 3; }
 svg path.zero { stroke: var(--asked); stroke-width: 1.4; }
+svg path.level { stroke: var(--ink); stroke-width: 1.2; stroke-dasharray: 5 3; }
 svg circle.dot { fill: var(--main); fill-opacity: .45; }
-svg rect.main { fill: var(--main); } svg rect.plus { fill: var(--plus); } svg rect.minus { fill: var(--minus); }
+svg rect.main { fill: var(--main); } svg rect.second { fill: var(--asked); }
+svg rect.plus { fill: var(--plus); } svg rect.minus { fill: var(--minus); }
 .pictures { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); }
 .pictures figure { margin: 0; text-align: center; }
 .pictures img { width: 100%; height: auto; display: block; image-rendering: pixelated; border: 1px solid var(--rule);

@@ -112,8 +112,8 @@ def line_chart(
     y_axis = (log_axis if log_y else linear_axis)(float(every_y.min()), float(every_y.max()))
     if unit:
         x_axis = y_axis = linear_axis(0.0, 1.0)
-    px, py = _scales(x_axis, y_axis)
-    body = [_frame(x_axis, y_axis, x_label, y_label)]
+    px, py = scales(x_axis, y_axis)
+    body = [frame(x_axis, y_axis, x_label, y_label)]
     for curve in kept:
         if curve.style in ("bound", "asked"):  # a level, drawn across the whole frame
             y = py(curve.y)[0]
@@ -125,7 +125,7 @@ def line_chart(
             body.append(f'<path class="{curve.style}" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}"/>')
         if len(points) <= 40 and curve.style != "chance":
             body += [f'<circle class="{curve.style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points]
-    return _wrap(title, describe or f"{y_label} against {x_label}", body, legend=kept if len(kept) > 1 else ())
+    return wrap(title, describe or f"{y_label} against {x_label}", body, legend=kept if len(kept) > 1 else ())
 
 
 def scatter_chart(
@@ -142,8 +142,8 @@ def scatter_chart(
     x_axis = linear_axis(float(x.min()), float(x.max()))
     floor, top = (float(y.min()), float(y.max())) if diagonal else (min(0.0, float(y.min())), max(0.0, float(y.max())))
     y_axis = linear_axis(floor, top)
-    px, py = _scales(x_axis, y_axis)
-    body = [_frame(x_axis, y_axis, x_label, y_label)]
+    px, py = scales(x_axis, y_axis)
+    body = [frame(x_axis, y_axis, x_label, y_label)]
     if diagonal:
         ends = np.array([max(x_axis.low, y_axis.low), min(x_axis.high, y_axis.high)])
         if ends[1] > ends[0]:
@@ -152,7 +152,7 @@ def scatter_chart(
     else:
         body.append(f'<path class="zero" d="M{_LEFT} {py(np.zeros(1))[0]:.1f}H{WIDTH - _RIGHT}"/>')
     body += [f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="2.4"/>' for a, b in zip(px(x), py(y), strict=True)]
-    return _wrap(title, describe or f"{y_label} against {x_label}", body)
+    return wrap(title, describe or f"{y_label} against {x_label}", body)
 
 
 def brief(value: float) -> str:
@@ -197,18 +197,18 @@ def bar_chart(
             f'<text class="tick" x="{WIDTH - 6}" y="{y + 13}" text-anchor="end">{brief(value)}</text></g>'
         )
     listing = describe or "; ".join(f"{name} {value:.3g}" for name, value in zip(names, values.tolist(), strict=True))
-    return _wrap(title, listing, body, height=height)
+    return wrap(title, listing, body, height=height)
 
 
-def _scales(
-    x_axis: Axis, y_axis: Axis
-) -> tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]:
+def scales(x_axis: Axis, y_axis: Axis) -> tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]:
+    """From values to pixels, across and down."""
     wide, high = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     return lambda v: _LEFT + wide * x_axis.place(v), lambda v: _TOP + high * (1.0 - y_axis.place(v))
 
 
-def _frame(x_axis: Axis, y_axis: Axis, x_label: str, y_label: str) -> str:
-    px, py = _scales(x_axis, y_axis)
+def frame(x_axis: Axis, y_axis: Axis, x_label: str, y_label: str) -> str:
+    """Axes with ticks and labels, and the lines of a grid."""
+    px, py = scales(x_axis, y_axis)
     bottom = HEIGHT - _BOTTOM
     out = []
     for value, label in zip(y_axis.ticks, y_axis.labels, strict=True):
@@ -225,7 +225,8 @@ def _frame(x_axis: Axis, y_axis: Axis, x_label: str, y_label: str) -> str:
     return "".join(out)
 
 
-def _wrap(title: str, describe: str, body: list[str], *, legend: Sequence[Series] = (), height: int = HEIGHT) -> str:
+def wrap(title: str, describe: str, body: list[str], *, legend: Sequence[Series] = (), height: int = HEIGHT) -> str:
+    """The whole picture: title, description, legend and what was drawn."""
     key, x = [], float(_LEFT)
     for curve in legend:
         key.append(f'<path class="{curve.style}" d="M{x:.0f} 35h18"/>')
