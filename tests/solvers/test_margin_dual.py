@@ -103,7 +103,7 @@ def test_an_epoch_moves_every_multiplier_to_its_optimum(sparse):
     size = len(active)
     w, a, bounds = np.zeros(d), np.zeros(n), np.array([np.inf, -np.inf])
     generator = np.array([12345], dtype=np.uint64)
-    kept, shift = margin_epoch(
+    kept, shift, _ = margin_epoch(
         problem.source.rows, y, p, norms, l2, 0.5, 0.0, 1.0, active, size, generator, bounds, w, 0.1, a
     )
     assert kept == size  # nothing rests in the first epoch

@@ -371,6 +371,8 @@ class _Runs:
             plan.solver.patience = ENDLESS
         if hasattr(plan.solver, "memory"):
             plan.solver.memory = job.memory
+        if hasattr(plan.solver, "aim") and control.asks:
+            plan.solver.aim = control.tol
 
         limits = self._limits()
 

@@ -32,11 +32,12 @@ def random_below(state, count):
 
 @fast_kernel
 def margin_epoch(rows, y, p, norms, l2, reach, diagonal, cap, active, size, state, bounds, w, shift, a):
-    """One pass over the rows in ``active[:size]``, in random order; returns ``(size, shift)``.
+    """One pass over the rows in ``active[:size]``, in random order; returns ``(size, shift, gap)``.
 
     Each multiplier goes to its optimum with the others fixed.  One that rests at a limit, and whose derivative there
     is beyond what any had in the last pass (``bounds``: most and least), leaves ``active``; those that stay are moved
-    to the front.  ``bounds`` then holds those of this pass.
+    to the front.  ``bounds`` then holds those of this pass.  ``gap`` sums what the rows owed to the duality gap when
+    they were met: between the gap before and that after, as far as rows that rest owe nothing.
 
     Cost: the non-zeros of the rows, twice for those that move.
     """
@@ -54,6 +55,7 @@ def margin_epoch(rows, y, p, norms, l2, reach, diagonal, cap, active, size, stat
     kept = np.uint64(0)
     b = shift
     bias = reach / l2
+    gap = 0.0
     for k in range(m):
         if k + np.uint64(2 * AHEAD) < m:
             announce(rows, active[k + np.uint64(2 * AHEAD)])
@@ -77,6 +79,8 @@ def margin_epoch(rows, y, p, norms, l2, reach, diagonal, cap, active, size, stat
             steep = max(g, 0.0)
         active[kept] = i
         kept += one
+        slack = max(diagonal * v - g, 0.0)
+        gap += p[i] * ((slack if diagonal == 0.0 else slack * slack / (2.0 * diagonal)) + v * (g - 0.5 * diagonal * v))
         most = max(most, steep)
         least = min(least, steep)
         if abs(steep) > 1e-13:
@@ -92,4 +96,4 @@ def margin_epoch(rows, y, p, norms, l2, reach, diagonal, cap, active, size, stat
                     w[column(rows, i, e)] += c * entry(rows, i, e)
     bounds[0] = most
     bounds[1] = least
-    return kept, b
+    return kept, b, gap

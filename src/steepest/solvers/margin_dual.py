@@ -6,7 +6,8 @@ An epoch (`kernels.margin_dual`) takes the rows that are not at rest at a limit,
 optimum.  That finds soon which rows lie near the margin and which do not; the last digits it finds slowly.  From there
 
 - with up to `GRAM_MOST` features, the hinge is finished by the augmented Lagrangian method (`solvers.augmented`),
-  begun with the multipliers that are known: the matrices of its Newton steps need few rows;
+  begun with the multipliers that are known: the matrices of its Newton steps need few rows.  Where rows are many it
+  works on those near the margin, the others taken together (`solvers.sifting`); of dense rows, from the beginning;
 - else epochs alternate with Newton steps on the face: multipliers between the limits go, by conjugate gradients, to
   where their derivatives are zero, and are cut off at the limits.
 
@@ -35,11 +36,16 @@ from steepest.kernels.margin_dual import margin_epoch
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers.augmented import AugmentedLagrangian
 from steepest.solvers.augmented_system import GRAM_MOST
+from steepest.solvers.sifting import Sifting
 
 WORK = 0.35  # of a pass that epochs over few active rows add up to before the next look at the gap
 GROWTH = 0.15  # of all work so far, where that is more
 EPOCHS_MOST = 16  # of the hinge, before the augmented Lagrangian takes over
 HOPELESS = 1.0  # relative gap after two epochs from which they lead nowhere
+EPOCHS_LATER = 12  # more that are worth it where they are foreseen to do
+AIMED_WORK = 2.0  # passes between two looks at the gap, where epochs tell when it is about to be small enough
+SIFT_ROWS = 10_000  # rows, and rows a feature, from which those near the margin are worth finding
+SIFT_WIDTH = 40
 FLAT = 10  # rounds without a better bound
 PATIENT = 60.0  # passes in which the gap should have halved
 SHARE = 10.0  # of its natural step that it begins with, times the gap
@@ -75,7 +81,9 @@ class MarginState:
     primal: float = math.inf
     best: float = -math.inf
     dual: FloatArray | None = None
-    inner: AugmentedLagrangian | None = None
+    inner: AugmentedLagrangian | Sifting | None = None
+    seen: float = math.inf  # relative gap that the last epoch met, about
+    seen_before: float = math.inf
     rest: Any = None
     anew: bool = False
     margins: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -93,6 +101,11 @@ class MarginDual:
         Of the orders of the rows; the same seed gives the same bits.
     second_order : bool
         False: epochs alone.
+
+    Attributes
+    ----------
+    aim : float or None
+        The relative gap that is wanted, where that is known: then epochs go on until they have met it, about.
     """
 
     name = "margin_dual"
@@ -101,6 +114,7 @@ class MarginDual:
     def __init__(self, seed: int = 0, second_order: bool = True) -> None:
         self.seed = seed
         self.second_order = second_order
+        self.aim: float | None = None
 
     def missing(self, traits: Traits) -> str | None:
         """What is needed and not there."""
@@ -147,11 +161,27 @@ class MarginDual:
 
         Where they lead nowhere (scales of columns that differ, an intercept that drifts) that shows sooner, or at last.
         """
-        if state.cap != 1.0:
+        if state.cap != 1.0 or not self.second_order:
             return False
         if state.problem.source.shape[1] > GRAM_MOST:
             return state.flat >= FLAT or state.work - state.halved_at > PATIENT
-        return state.epochs >= EPOCHS_MOST or (state.epochs > 1 and state.gap > HOPELESS)
+        if state.epochs >= EPOCHS_MOST and state.rounds > 2:
+            return not self._foreseen(state) <= EPOCHS_LATER
+        return state.epochs > 1 and min(state.gap, state.seen) > HOPELESS
+
+    def _foreseen(self, state: MarginState) -> float:
+        """Epochs that the last two say are left until the wanted gap."""
+        if self.aim is None or not state.seen < 0.95 * state.seen_before < math.inf:
+            return math.inf
+        if state.epochs > 4 * EPOCHS_MOST:
+            return math.inf
+        return math.log(max(state.seen / max(self.aim, 1e-16), 1.0)) / math.log(state.seen_before / state.seen)
+
+    def _sifts(self, problem: Any) -> bool:
+        """Whether the hinge is worth solving on rows near the margin."""
+        n, d = problem.source.shape
+        fits = self.second_order and problem.loss.name == "hinge" and d <= GRAM_MOST
+        return bool(fits and n >= SIFT_ROWS and n >= SIFT_WIDTH * d)
 
     def advance(self, state: MarginState) -> Round:
         """The start; then epochs, or iterations of a second order."""
@@ -160,7 +190,9 @@ class MarginDual:
             return self._judged(state, math.nan)
         if state.inner is not None:
             return self._last(state, state.inner)
-        if self.second_order and self._crawls(state):
+        if self._crawls(state) or (
+            state.rounds == 2 and state.problem.source.kind == "dense" and self._sifts(state.problem)
+        ):
             return self._finish(state).advance(state.rest)
         if (
             self.second_order
@@ -175,14 +207,18 @@ class MarginDual:
     # --------------------------------------------------------------------------------------------- epochs
 
     def _epochs(self, state: MarginState) -> None:
-        """Epochs over the active rows, until they have cost a share of a pass, or of all work so far."""
+        """Epochs over the active rows, until it is time for a look at the gap.
+
+        That is when they have cost a share of a pass, or of all work so far; where the wanted gap is known, when the
+        rows have owed no more than that, or more passes are spent: rows that were left out may have to come back.
+        """
         problem = state.problem
         n = len(state.a)
         work = 0.0
-        goal = max(WORK, GROWTH * state.work)
+        goal = max(WORK, GROWTH * state.work) if self.aim is None else max(AIMED_WORK, 2.0 * GROWTH * state.work)
         while work < goal:
             before = state.size
-            kept, shift = margin_epoch(
+            kept, shift, owed = margin_epoch(
                 problem.source.rows, problem.y, problem.p, state.norms, problem.traits.l2, state.reach, state.diagonal,
                 state.cap, state.active, state.size, state.generator, state.bounds, state.w, state.shift, state.a,
             )  # fmt: skip
@@ -193,10 +229,21 @@ class MarginDual:
             state.bounds[0] = most if 0.0 < most < math.inf else math.inf
             state.bounds[1] = least if -math.inf < least < 0.0 else -math.inf
             state.epochs += 1
-            if not spread > max(1e-12, 0.5 * min(state.gap, 1.0)):
+            state.seen, state.seen_before = self._relative(state, float(owed)), state.seen
+            if not spread > max(1e-12, 0.5 * min(state.gap, state.seen, 1.0)):
+                break
+            if self.aim is not None and (state.seen <= self.aim or self._crawls(state)):
                 break
         problem.passes += work
         state.work += work
+
+    def _relative(self, state: MarginState, owed: float) -> float:
+        """A sum over rows, in units of the dual value: O(n + d)."""
+        a, p = state.a, state.problem.p
+        dual = float(p @ a) - 0.5 * state.problem.traits.l2 * float(state.w @ state.w)
+        if state.diagonal:
+            dual -= 0.5 * state.diagonal * float(p @ (a * a))
+        return relative_to(owed, dual, dual + owed, state.floor)
 
     def _restore(self, state: MarginState) -> None:
         """All rows are active again."""
@@ -270,23 +317,37 @@ class MarginDual:
 
     # ------------------------------------------------------------------------------------ the last digits
 
-    def _finish(self, state: MarginState) -> AugmentedLagrangian:
-        """The augmented Lagrangian method from here on, with the multipliers that are known."""
+    def _finish(self, state: MarginState) -> AugmentedLagrangian | Sifting:
+        """A method of the second order from here on, with the multipliers that are known."""
+        problem = state.problem
+        hopeless = not min(state.gap, state.seen) <= HOPELESS
+        if self._sifts(problem):
+            state.inner = Sifting(self.aim)
+            w, a = (np.zeros_like(state.w), None) if state.epochs == 0 or hopeless else (state.w, state.a)
+            shift = state.shift if w.any() else 0.0
+            state.rest = state.inner.begin(problem, w, shift, a, state.best, state.dual)
+            return state.inner
         state.inner = AugmentedLagrangian()
-        w = np.append(state.w, state.shift) if state.problem.layout.intercept else state.w
-        state.rest = state.inner.start(state.problem, w)
-        state.rest.known = state.dual if state.dual is not None else -state.a * state.problem.y
-        state.rest.share = min(1.0, SHARE * state.gap)
+        point = np.append(state.w, state.shift) if problem.layout.intercept else state.w
+        state.rest = state.inner.start(problem, point)
+        state.rest.known = state.dual if state.dual is not None else -state.a * problem.y
+        state.rest.share = min(1.0, SHARE * min(state.gap, state.seen))
         return state.inner
 
-    def _last(self, state: MarginState, inner: AugmentedLagrangian) -> Round:
+    def _last(self, state: MarginState, inner: AugmentedLagrangian | Sifting) -> Round:
         """A round of it; multipliers that hold it back at rounding level are forgotten once."""
         done = inner.advance(state.rest)
         if not done.exhausted or state.anew:
             return done
         state.anew = True
         state.inner = AugmentedLagrangian()
-        state.rest = state.inner.start(state.problem, state.problem.start())
+        if isinstance(inner, Sifting):  # all rows, with what is known of them
+            assert done.at is not None
+            known, share = state.rest.dual, min(1.0, SHARE * state.rest.gap)
+            state.rest = state.inner.start(state.problem, done.at.w)
+            state.rest.known, state.rest.share = known, share
+        else:
+            state.rest = state.inner.start(state.problem, state.problem.start())
         return done._replace(exhausted=False, note="the last digits are begun anew")
 
     # ------------------------------------------------------------------------------------------- the face
