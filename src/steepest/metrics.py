@@ -87,6 +87,13 @@ def ndcg_at_k(
     y, z, codes = _checked(y, scores, qid)
     if y.min() < 0.0:
         raise DataError(f"y: expected relevances of at least 0, got {y.min():g}. Shift them.")
+    return float(np.mean(ndcg_by_query(y, z, codes, k, gain)))
+
+
+def ndcg_by_query(
+    y: FloatArray, z: FloatArray, codes: AnyArray, k: int | None, gain: str = "exponential"
+) -> FloatArray:
+    """The NDCG of every query, in the order of ``codes``; see `ndcg_at_k`, which checks what it is given."""
     gains = np.exp2(y) - 1.0 if gain == "exponential" else y
     found = []
     for g, s in _by_query(gains, z, codes=codes):
@@ -96,7 +103,7 @@ def ndcg_at_k(
         order, group = _ties(s)
         shared = (np.bincount(group, discounts) / np.bincount(group))[group]
         found.append(float(g[order] @ shared) / best if best > 0.0 else 0.0)
-    return float(np.mean(found))
+    return np.array(found)
 
 
 def mean_average_precision(y: Any, scores: Any, qid: Any = None) -> float:

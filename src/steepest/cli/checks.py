@@ -34,10 +34,12 @@ MODELS = {
     "elasticnet": Model(False, "squared", "elasticnet", "the elastic net"),
     "svm": Model(True, "squared_hinge", None, "a support vector machine", "LinearSVC"),
     "svr": Model(False, "epsilon_insensitive", "l2", "support vector regression", "LinearSVR"),
+    "rank": Model(False, "hinge", "l2", "a ranking support vector machine", "RankSVM"),
 }
 MARGIN_LOSSES = {
     "svm": ("hinge", "squared_hinge"),
     "svr": ("epsilon_insensitive", "squared_epsilon_insensitive"),
+    "rank": ("hinge", "squared_hinge"),
 }
 PENALTIES = ("l2", "l1", "elasticnet", "none")
 ON_UNCONVERGED = ("ignore", "warn", "raise")

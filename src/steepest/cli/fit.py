@@ -24,6 +24,7 @@ from steepest.cli.checks import (
 )
 from steepest.cli.margins import margin_parameters
 from steepest.cli.options import Epsilon, HardMargin, Header, Ignored, MarginC, MarginLoss, Scaled, Target
+from steepest.cli.ranking import check_queries, of_ranker, rank_parameters
 from steepest.cli.saying import errors, say, silent
 
 if TYPE_CHECKING:
@@ -133,7 +134,15 @@ def fit(
     Exit code 0: certified to --tol, or stopped by --patience.  3: not certified.  2: bad usage or data.
     """
     margins = {"loss": loss, "C": C, "epsilon": epsilon, "hard_margin": hard_margin or None}
-    if MODELS[model].margin:
+    if model == "rank":
+        idle = {"penalty": None if penalty == "l2" else penalty, "l1_ratio": l1_ratio, "patience": patience}
+        idle |= {
+            "epsilon": epsilon,
+            "hard_margin": hard_margin or None,
+            "monitor": None if monitor == "loss" else monitor,
+        }
+        parameters = rank_parameters({"loss": loss, "C": C, "alpha": alpha, **idle})
+    elif MODELS[model].margin:
         parameters = margin_parameters(model, margins, {"alpha": alpha, "l1_ratio": l1_ratio}, penalty)
         if patience is not None or monitor != "loss":
             raise typer.BadParameter(f"--patience and --monitor do not go with --model {model}; leave them out")
@@ -141,7 +150,7 @@ def fit(
         given = next((name for name, value in margins.items() if value is not None), None)
         if given is not None:
             option = "--" + given.replace("_", "-")
-            raise typer.BadParameter(f"{option} belongs to --model svm or svr, got it with --model {model}")
+            raise typer.BadParameter(f"{option} belongs to --model svm, svr or rank, got it with --model {model}")
         parameters = _parameters(model, alpha, penalty, l1_ratio)
     if components is not None and whiten is None:
         raise typer.BadParameter("--components belongs to --whiten; give --whiten pca")
@@ -164,10 +173,13 @@ def fit(
         parameters["max_iter"] = max_iter
     if valid is not None and not MODELS[model].margin:
         parameters.update(patience=patience, monitor=monitor)
+    if model == "rank":
+        parameters = of_ranker(parameters)
     with errors():
         from steepest.cli.inputs import Wanted
 
-        wanted = Wanted(target, header, tuple(ignore or ()), MODELS[model].classifies, seed, quiet or as_json)
+        options = (tuple(ignore or ()), MODELS[model].classifies, seed, quiet or as_json, model == "rank")
+        wanted = Wanted(target, header, *options)
         code = _run(
             (train, test, valid),
             wanted,
@@ -247,6 +259,8 @@ def _run(
     start = time.perf_counter()
     inputs = read_inputs(*files, wanted)
     _check_targets(inputs, model)
+    if model == "rank":
+        check_queries(inputs)
     data = inputs.train
     read = time.perf_counter() - start
     tell(f"Fitting {MODELS[model].words} on {data.source}")
@@ -267,7 +281,9 @@ def _run(
 
     record, said = estimator.fit_record_, verdict(estimator.certificate_)
     shown = Reported(estimator, steps)
-    scores = {name: score(shown, part) for name, part in (("train", data), ("test", inputs.test)) if part is not None}
+    watched = inputs.valid if model == "rank" else None  # other models have watched theirs during the fit
+    parts = (("train", data), ("validation", watched), ("test", inputs.test))
+    scores = {name: score(shown, part) for name, part in parts if part is not None}
     if out is not None:
         from sklearn.pipeline import Pipeline
 
@@ -284,7 +300,7 @@ def _run(
         typer.echo(json.dumps(_json(said.text(), estimator, scores, clock, out, report)))
     else:
         tell(f"  minimised {record.objective}")
-        name = record.solver.get("name", parameters["solver"])
+        name = record.solver.get("name", parameters.get("solver"))
         tell(f"  by {name}: {count(record.iterations, 'round')}, {record.passes:.4g} passes over the data")
         say(said.text(), style="bold green" if said.passed else "bold yellow")
         for line in margin_words(shown, data):
@@ -323,6 +339,8 @@ def _fit(
                 X = step.fit_transform(X)
                 held = held if held is None else step.transform(held)
                 steps.append((name, step))
+        if model == "rank":
+            return kind(**parameters).fit(X, data.y, data.qid), steps
         more = {} if valid is None else {"X_val": held, "y_val": valid.y}
         return kind(**parameters).fit(X, data.y, **more), steps
     except SteepestError:

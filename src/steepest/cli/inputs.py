@@ -38,6 +38,7 @@ class Wanted:
     classifies: bool = True
     seed: int = 0
     quiet: bool = False
+    ranks: bool = False  # whether a share is one of whole queries
 
 
 def read_inputs(train: str, test: str | None, valid: str | None, wanted: Wanted) -> Inputs:
@@ -116,8 +117,17 @@ def _picked(y: AnyArray, part: float, wanted: Wanted) -> tuple[AnyArray, AnyArra
 
 
 def _split(data: Dataset, part: float, wanted: Wanted, what: str) -> tuple[Dataset, Dataset]:
-    rest, picked = _picked(data.y, part, wanted)
     n = data.n_samples
+    if wanted.ranks and data.qid is not None:
+        ids = np.unique(data.qid)
+        mask = np.isin(data.qid, ids[_picked(ids, part, wanted)[1]])
+        rest, picked = np.flatnonzero(~mask), np.flatnonzero(mask)
+        words = f"rows of {{:,}} of {len(ids):,} queries, picked at random"
+        return (
+            data.take(rest, f"the {len(rest):,} " + words.format(len(np.unique(data.qid[rest])))),
+            data.take(picked, f"the {len(picked):,} " + words.format(len(np.unique(data.qid[picked])))),
+        )
+    rest, picked = _picked(data.y, part, wanted)
     return (
         data.take(rest, f"{len(rest):,} of {n:,} rows, picked at random"),
         data.take(picked, f"{len(picked):,} of {n:,} rows for {what}"),

@@ -46,12 +46,13 @@ class Given(NamedTuple):
     y: AnyArray | None
     source: str
     notes: tuple[str, ...]
+    qid: AnyArray | None = None
 
     def dataset(self, name: str) -> Dataset:
         """The rows with their targets."""
         if self.y is None:
             raise DataError(f"{self.source}: has no target, so there is nothing to compare predictions with")
-        return Dataset(self.X, self.y, name=name, source=self.source, feature_names=self.feature_names)
+        return Dataset(self.X, self.y, name=name, source=self.source, feature_names=self.feature_names, qid=self.qid)
 
 
 def rows_for(model: Loaded, path: str, wanted: Wanted) -> Given:
@@ -61,7 +62,7 @@ def rows_for(model: Loaded, path: str, wanted: Wanted) -> Given:
         if encoder is not None:
             raise DataError(f"{path}: the model was fitted on a table; give a CSV or Parquet file with its columns")
         data = read_dataset(path, n_features=getattr(model.whole, "n_features_in_", None), part="test")
-        return Given(*columns(model.before, data.X), data.y, data.source, tuple(filter(None, (data.note,))))
+        return Given(*columns(model.before, data.X), data.y, data.source, tuple(filter(None, (data.note,))), data.qid)
     like = None if encoder is None or encoder.layout_ is None else Layout.from_dict(encoder.layout_)
     table = read_one(path, wanted, like, needs_target=False)
     y = None if table.target is None else table.y()

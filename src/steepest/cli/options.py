@@ -28,12 +28,12 @@ Header = Annotated[
     ),
 ]
 Scaled = Annotated[bool, typer.Option("--scale", help="Standardise the columns first (numbers of a table always are).")]
-_LOSSES = [loss for losses in MARGIN_LOSSES.values() for loss in losses]
+_LOSSES = list(dict.fromkeys(loss for losses in MARGIN_LOSSES.values() for loss in losses))
 MarginLoss = Annotated[
     str | None,
     typer.Option(
-        help="Of svm: hinge or squared_hinge; of svr: epsilon_insensitive or squared_epsilon_insensitive.  [default: "
-        "squared_hinge, epsilon_insensitive]",
+        help="Of svm and rank: hinge or squared_hinge; of svr: epsilon_insensitive or squared_epsilon_insensitive.  "
+        "[default: squared_hinge, of rank hinge, of svr epsilon_insensitive]",
         callback=one_of(_LOSSES),
         autocompletion=complete(_LOSSES),
     ),
@@ -41,7 +41,9 @@ MarginLoss = Annotated[
 MarginC = Annotated[
     float | None,
     typer.Option(
-        "--C", callback=between(0, above=True), help="Of svm and svr: C * sum of losses + penalty.  [default: 1]"
+        "--C",
+        callback=between(0, above=True),
+        help="Of svm, svr and rank: C * sum of losses + penalty.  [default: 1; of rank --alpha]",
     ),
 ]
 Epsilon = Annotated[

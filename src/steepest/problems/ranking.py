@@ -161,7 +161,18 @@ class RankingProblem:
             starts, sizes, short = p.starts[s[0] : s[1] + 1], p.sizes[s[0] : s[1]], p.short[s[0] : s[1]]
             ranking.band_sums(z, p.y, p.level, order, starts, sizes, short, low, high, self.graded, scale, V, N, B, W)
 
-        self.source.pool.map(task, [(q, q + 1) for q in self._long] if long_only else self._shards)
+        def one(q: int) -> None:  # its rows in their order, so that the sweep reads memory in order too
+            own, sizes, short = order[p.starts[q] : p.starts[q + 1]], p.sizes[q : q + 1], p.short[q : q + 1]
+            m = len(own)
+            few = z[own], p.y[own], p.level[own], np.arange(m), np.array([0, m]), sizes, short
+            found = np.empty(m), np.empty(m), np.empty((m, V.shape[1]))
+            ranking.band_sums(*few, low, high, self.graded, scale, frozen(V[own]), *found)
+            N[own], B[own], W[own] = found
+
+        if long_only:
+            self.source.pool.map(one, self._long)
+        else:
+            self.source.pool.map(task, self._shards)
         return Sums(N, B, W)
 
     def sort(self, scores: FloatArray) -> tuple[FloatArray, AnyArray]:

@@ -15,6 +15,7 @@ from steepest.record.record import FitRecord, environment
 from steepest.report import judgement, sections
 from steepest.report.margin_sections import margin_section
 from steepest.report.metrics import Scores, score
+from steepest.report.ranking import ranking_section
 from steepest.report.style import CSS
 from steepest.report.words import metric, number, seconds, verdict
 
@@ -121,7 +122,11 @@ def render(
         f"<h2>How it got there</h2>{sections.curves(record)}",
         margin_section(estimator, dataset),
     ]
-    if scores is not None and scored is not None:
+    if scores is not None and scored is not None and hasattr(estimator, "rank"):
+        others = {"train": score(estimator, dataset)} if dataset is not None and test is not None else {}
+        name = "test" if test is not None else "train"
+        body.append(f"<h2>{where}</h2>{ranking_section(scores, name, others)}")
+    elif scores is not None and scored is not None:
         body += [
             f"<h2>{where}</h2>{sections.predictions(scores, scored)}",
             f"<h2>Worst mistakes</h2>{judgement.mistakes(estimator, scores, scored)}",

@@ -14,6 +14,7 @@ from steepest.report.ranks import roc
 
 if TYPE_CHECKING:
     from steepest.readers import Dataset
+    from steepest.report.ranking import QueryScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Scores:
     scores: FloatArray | None = None
     probabilities: FloatArray | None = None
     known: NDArray[np.int64] | None = None
+    queries: QueryScores | None = None  # of a ranking
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, for JSON; None where a metric is undefined."""
@@ -52,9 +54,14 @@ def score(estimator: Any, data: Dataset) -> Scores:
     Classes: accuracy, balanced accuracy (the mean over the classes of the share found), the area under the ROC
     curve (of several classes the mean of each against the rest) where the estimator has decision values, and the
     log loss where it has probabilities.  Numbers: ``R2 = 1 - sum (y - p)^2 / sum (y - mean y)^2``, nan for a
-    constant y, the root of the mean squared error (RMSE) and the mean absolute error (MAE).
+    constant y, the root of the mean squared error (RMSE) and the mean absolute error (MAE).  Rankings: see
+    `steepest.report.ranking.ranking_scores`.
     """
     predicted = np.asarray(estimator.predict(data.X))
+    if hasattr(estimator, "rank"):
+        from steepest.report.ranking import ranking_scores
+
+        return ranking_scores(data.y, predicted, data.qid)
     if getattr(estimator, "classes_", None) is None:
         return regression_scores(np.asarray(data.y, dtype=np.float64), predicted.astype(np.float64).ravel())
     decide = getattr(estimator, "decision_function", None)
