@@ -19,6 +19,7 @@ if _TYPE_CHECKING:
     from steepest import losses as losses
     from steepest import metrics as metrics
     from steepest import penalties as penalties
+    from steepest import structured as structured
     from steepest.analysis import check_convexity as check_convexity
     from steepest.analysis import check_gradient as check_gradient
     from steepest.analysis import classify_point as classify_point
@@ -34,6 +35,7 @@ if _TYPE_CHECKING:
     from steepest.estimators import LinearSVR as LinearSVR
     from steepest.estimators import LogisticRegression as LogisticRegression
     from steepest.estimators import LogisticRegressionCV as LogisticRegressionCV
+    from steepest.estimators import MultilabelSVM as MultilabelSVM
     from steepest.estimators import Perceptron as Perceptron
     from steepest.estimators import RankSVM as RankSVM
     from steepest.estimators import RegularizationPath as RegularizationPath
@@ -41,6 +43,8 @@ if _TYPE_CHECKING:
     from steepest.estimators import RidgeCV as RidgeCV
     from steepest.estimators import SGDClassifier as SGDClassifier
     from steepest.estimators import SGDRegressor as SGDRegressor
+    from steepest.estimators import StructuredSVM as StructuredSVM
+    from steepest.estimators import TaxonomySVM as TaxonomySVM
     from steepest.estimators import regularization_path as regularization_path
     from steepest.estimators.collecting import collect_certificates as collect_certificates
     from steepest.losses.checks import check_loss as check_loss
@@ -97,6 +101,7 @@ _HOMES = {
     "LinearSVR": "steepest.estimators",
     "LogisticRegression": "steepest.estimators",
     "LogisticRegressionCV": "steepest.estimators",
+    "MultilabelSVM": "steepest.estimators",
     "Perceptron": "steepest.estimators",
     "RankSVM": "steepest.estimators",
     "RegularizationPath": "steepest.estimators",
@@ -112,6 +117,8 @@ _HOMES = {
     "SGDRegressor": "steepest.estimators",
     "Scaler": "steepest.transforms.scaler",
     "Status": "steepest.protocols",
+    "StructuredSVM": "steepest.estimators",
+    "TaxonomySVM": "steepest.estimators",
     "TensorBoard": "steepest.record.adapters.tensorboard",
     "TableEncoder": "steepest.transforms.encoding",
     "TrajectoryDisplay": "steepest.report.display_trajectory",
@@ -139,6 +146,7 @@ _HOMES = {
     "regularization_path": "steepest.estimators",
     "save": "steepest.persistence.store",
     "scalar_loss": "steepest.losses.registry",
+    "structured": "steepest.structured",
     "verify": "steepest.verification",
     "write_report": "steepest.report.html",
 }

@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from steepest.estimators.logistic_cv import LogisticRegressionCV as LogisticRegressionCV
     from steepest.estimators.margin import LinearSVC as LinearSVC
     from steepest.estimators.margin_regression import LinearSVR as LinearSVR
+    from steepest.estimators.multilabel import MultilabelSVM as MultilabelSVM
     from steepest.estimators.path import RegularizationPath as RegularizationPath
     from steepest.estimators.path import regularization_path as regularization_path
     from steepest.estimators.perceptron import Perceptron as Perceptron
@@ -26,6 +27,8 @@ if _TYPE_CHECKING:
     from steepest.estimators.sparse_regression import Lasso as Lasso
     from steepest.estimators.stochastic import SGDClassifier as SGDClassifier
     from steepest.estimators.stochastic import SGDRegressor as SGDRegressor
+    from steepest.estimators.structured import StructuredSVM as StructuredSVM
+    from steepest.estimators.taxonomy import TaxonomySVM as TaxonomySVM
     from steepest.estimators.warnings import ConvergenceWarning as ConvergenceWarning
 
 _HOMES = {
@@ -41,6 +44,7 @@ _HOMES = {
     "LinearSVR": "steepest.estimators.margin_regression",
     "LogisticRegression": "steepest.estimators.logistic",
     "LogisticRegressionCV": "steepest.estimators.logistic_cv",
+    "MultilabelSVM": "steepest.estimators.multilabel",
     "Perceptron": "steepest.estimators.perceptron",
     "RankSVM": "steepest.estimators.ranking",
     "RegularizationPath": "steepest.estimators.path",
@@ -48,6 +52,8 @@ _HOMES = {
     "RidgeCV": "steepest.estimators.ridge_cv",
     "SGDClassifier": "steepest.estimators.stochastic",
     "SGDRegressor": "steepest.estimators.stochastic",
+    "StructuredSVM": "steepest.estimators.structured",
+    "TaxonomySVM": "steepest.estimators.taxonomy",
     "regularization_path": "steepest.estimators.path",
 }
 

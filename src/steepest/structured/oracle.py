@@ -118,14 +118,14 @@ class OraclePlanes:
 
     def __init__(self, oracle: Any, X: Sequence[Any], Y: Sequence[Any]) -> None:
         self.oracle, self.X, self.Y = oracle, X, Y
-        self.n = len(Y)
+        self.n = int(Y.shape[0]) if hasattr(Y, "shape") else len(Y)
         self.exact = bool(getattr(oracle, "exact", True))
         size = oracle.size(X, Y)
         if not isinstance(size, int | np.integer) or size < 1:
             raise DataError(f"oracle.size: expected how many joint features there are, at least 1, got {size!r}.")
         self.width = int(size)
         self._many = getattr(oracle, "maximise_many", None)
-        self.truth = [self.sparse(i, Y[i]) for i in range(self.n)]
+        self._truth: dict[int, tuple[AnyArray, FloatArray]] = {}
 
     def planes(self, scores: FloatArray, rows: AnyArray) -> tuple[FloatArray, Codes]:
         """See `Planes.planes`."""
@@ -134,7 +134,7 @@ class OraclePlanes:
         starts, indices, values = np.zeros(len(rows) + 1, dtype=np.int64), [], []
         for k, (i, y) in enumerate(zip(rows.tolist(), labels, strict=True)):
             losses[k] = self.loss(i, y)
-            at, v = difference(self.sparse(i, y), self.truth[i])
+            at, v = difference(self.sparse(i, y), self.truth(i))
             indices.append(at)
             values.append(v)
             starts[k + 1] = starts[k] + len(at)
@@ -162,6 +162,12 @@ class OraclePlanes:
                 f"{_brief(y)}."
             )
         return value
+
+    def truth(self, i: int) -> tuple[AnyArray, FloatArray]:
+        """phi(x_i, y_i)."""
+        if i not in self._truth:
+            self._truth[i] = self.sparse(i, self.Y[i])
+        return self._truth[i]
 
     def sparse(self, i: int, y: Any) -> tuple[AnyArray, FloatArray]:
         """phi(x_i, y) as increasing indices without repetition, and finite values."""
@@ -247,33 +253,31 @@ def check_oracle(
     Traceback (most recent call last):
     DataError: oracle.maximise: ...
     """
-    if len(X) != len(Y) or not len(Y):
-        raise DataError(f"Y: expected a label for each of the {len(X)} examples, at least one, got {len(Y)}.")
+    some = OraclePlanes(oracle, X, Y)
+    n = int(X.shape[0]) if hasattr(X, "shape") else len(X)
+    if n != some.n or n == 0:
+        raise DataError(f"Y: expected a label for each of the {n} examples, at least one, got {some.n}.")
     rng = np.random.default_rng(random_state)
-    chosen = np.sort(rng.permutation(len(Y))[:n_examples]).tolist()
-    some = OraclePlanes(oracle, [X[i] for i in chosen], [Y[i] for i in chosen])
-    for i in range(some.n):
-        if some.loss(i, some.Y[i]) != 0.0:
+    rows = np.sort(rng.permutation(n)[:n_examples])
+    chosen = rows.tolist()
+    for i in chosen:
+        if some.loss(i, Y[i]) != 0.0:
             raise DataError(
-                f"oracle.loss: expected 0 for the truth itself, got {some.loss(i, some.Y[i])} for example {chosen[i]} "
-                f"and the label {_brief(some.Y[i])}."
+                f"oracle.loss: expected 0 for the truth itself, got {some.loss(i, Y[i])} for example {i} and the label "
+                f"{_brief(Y[i])}."
             )
-    rows = np.arange(some.n)
-    scale = 1.0 / max(max(float(np.abs(v).max(initial=0.0)) for _, v in some.truth), 1e-300)
-    tried = [[y, *candidates] for y in some.Y]
+    scale = 1.0 / max(max(float(np.abs(some.truth(i)[1]).max(initial=0.0)) for i in chosen), 1e-300)
+    tried = {i: [Y[i], *candidates] for i in chosen}
     for k in range(n_weights):
         w = rng.standard_normal(some.width) * (scale if k else 0.0)
-        found = some.labels(w, rows)
-        for i in range(some.n):
-            plain = oracle.maximise(w, some.X[i])
-            tried[i] += [found[i], plain]
-            _compare(some, w, i, chosen[i], found[i], tried[i], True)
-            _compare(some, w, i, chosen[i], plain, tried[i], False)
+        for i, found in zip(chosen, some.labels(w, rows), strict=True):
+            plain = oracle.maximise(w, X[i])
+            tried[i] += [found, plain]
+            _compare(some, w, i, found, tried[i], True)
+            _compare(some, w, i, plain, tried[i], False)
 
 
-def _compare(
-    some: OraclePlanes, w: FloatArray, i: int, named: int, found: Any, others: list[Any], augmented: bool
-) -> None:
+def _compare(some: OraclePlanes, w: FloatArray, i: int, found: Any, others: list[Any], augmented: bool) -> None:
     """Raise where another label scores higher than the one found."""
     best, size = _value(some, w, i, found, augmented)
     for y in others:
@@ -281,7 +285,7 @@ def _compare(
         if some.exact and value > best + SLACK * (size + other_size):
             call = "maximise(w, x, y_true)" if augmented else "maximise(w, x)"
             raise DataError(
-                f"oracle.maximise: {call} gave {_brief(found)} for example {named}, with the score {best:.6g}; the "
+                f"oracle.maximise: {call} gave {_brief(found)} for example {i}, with the score {best:.6g}; the "
                 f"label {_brief(y)} scores {value:.6g}. Correct it, or state exact = False; nothing is proven then."
             )
 

@@ -1,0 +1,143 @@
+"""Cutting planes for a structured SVM: one plane below the mean of all hinges a round."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from steepest.certify.bounds import FLOOR, relative_to
+from steepest.kernels.structured import simplex_steps
+from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
+from steepest.structured.working_set import DualPoint
+
+FORGETTING = 30  # rounds without weight after which a plane is dropped
+EXACT = 0.02  # of the gap: to what the model is minimised
+REST = 5  # rounds without a gain, of the dual or of the best objective, beyond rounding
+ULP = 2.0**-50
+
+
+@dataclass(slots=True)
+class State:
+    """Planes ``offsets[k] + w.means[k]`` below the loss, their products and weights; the first plane is zero."""
+
+    problem: Any
+    w: FloatArray
+    offsets: FloatArray
+    means: list[FloatArray]
+    gram: FloatArray
+    weights: FloatArray
+    idle: AnyArray
+    dual: float = 0.0
+    null: float = 0.0
+    best: Evaluation | None = None
+    still: int = 0
+    seen: list[float] = field(default_factory=list)
+
+
+class CuttingPlanes:
+    """The loss from below: the largest of the planes found so far, plus the penalty, is minimised exactly each round.
+
+    A round asks the oracle for every example at the present w; the mean of the planes found is one plane below the
+    mean hinge (one slack for all examples), exact at that w.  The minimum of the model is a lower bound on P, and its
+    dual, over weights of the planes, a small quadratic program whose size does not depend on n.  Planes that have had
+    no weight for 30 rounds are dropped.
+
+    Cost of a round: n calls of the oracle, and O(size) for each plane; memory is a vector of that size for each plane.
+    At most O(1 / (alpha gap)) rounds are needed.
+
+    Source: Joachims, Finley & Yu (2009), Cutting-plane training of structural SVMs.
+    """
+
+    name = "cutting_planes"
+    wanders = True  # the lower bound rises, P need not fall
+    patience = 1 << 30  # see `REST`
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.state: State | None = None
+
+    def missing(self, traits: Traits) -> str | None:
+        """A penalty."""
+        return None if traits.l2 > 0.0 else "a penalty"
+
+    def start(self, problem: Any, w: FloatArray) -> State:
+        """The first plane is cut at w."""
+        one = np.ones(1)
+        zero = problem.start()
+        self.state = State(problem, w.copy(), np.zeros(1), [zero], np.zeros((1, 1)), one, np.zeros(1, dtype=np.int64))
+        return self.state
+
+    def proposal(self) -> DualPoint | None:
+        """The planes with weight."""
+        state = self.state
+        if state is None:
+            return None
+        used = np.flatnonzero(state.weights > 0.0)
+        codes = np.stack([state.means[k] for k in used])
+        return DualPoint(None, state.weights[used].copy(), state.offsets[used].copy(), codes)
+
+    def advance(self, state: State) -> Round:
+        """Measure, cut, and go to the minimum of the model."""
+        problem = state.problem
+        if state.best is not None:
+            self._minimise(state)
+        at = problem.evaluate(state.w, slopes=True)
+        if state.best is None:
+            state.null = at.value if not state.w.any() else problem.evaluate(problem.start()).value
+        better = state.best is None or at.value < state.best.value - ULP * (at.value + state.null)
+        if state.best is None or at.value < state.best.value:
+            state.best = at
+        gap = max(state.best.value - state.dual, 0.0)
+        relative = relative_to(gap, state.dual, state.best.value, FLOOR * state.null)
+        bound = Bound("duality_gap", gap, relative, "suboptimality", state.best.value, state.dual)
+        self._cut(state, at)
+        risen = not state.seen or state.dual > state.seen[-1] + ULP * (abs(state.dual) + state.null)
+        state.seen.append(state.dual)
+        state.still = 0 if better or risen else state.still + 1
+        over = state.still >= REST
+        note = "neither bound moves any further beyond rounding" if over else ""
+        return Round(state.best, math.nan, note, over, bound=bound)
+
+    def _cut(self, state: State, at: Evaluation) -> None:
+        """Add the plane that was found at w, without weight."""
+        mean = at.extra["mean"]
+        products = np.array([mean @ other for other in state.means] + [mean @ mean])
+        k = len(state.means)
+        gram = np.empty((k + 1, k + 1))
+        gram[:k, :k] = state.gram
+        gram[k, :] = gram[:, k] = products
+        state.gram = gram
+        state.means.append(mean)
+        state.offsets = np.append(state.offsets, at.extra["offset"])
+        state.weights = np.append(state.weights, 0.0)
+        state.idle = np.append(state.idle, 0)
+
+    def _minimise(self, state: State) -> None:
+        """The weights of the planes, and the w that they stand for; idle planes are dropped."""
+        alpha = state.problem.alpha
+        assert state.best is not None
+        G = state.gram / alpha
+        g = state.offsets - G @ state.weights
+        enough = EXACT * max(state.best.value - state.dual, ULP * state.null)
+        weights = state.weights.copy()
+        simplex_steps(g, G, weights, enough)
+        weights /= weights.sum()
+        dual = float(weights @ state.offsets) - 0.5 * float(weights @ (G @ weights))
+        if dual > state.dual:
+            state.dual, state.weights = dual, weights
+        state.idle = np.where(state.weights > 0.0, 0, state.idle + 1)
+        kept = state.idle <= FORGETTING
+        kept[0] = True
+        if not kept.all():
+            where = np.flatnonzero(kept)
+            state.means = [state.means[k] for k in where]
+            state.offsets, state.weights, state.idle = state.offsets[where], state.weights[where], state.idle[where]
+            state.gram = np.ascontiguousarray(state.gram[np.ix_(where, where)])
+        w = np.zeros(state.problem.size)
+        for weight, mean in zip(state.weights, state.means, strict=True):
+            if weight > 0.0:
+                w -= (weight / alpha) * mean
+        state.w = w

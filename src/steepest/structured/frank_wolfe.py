@@ -1,0 +1,158 @@
+"""Block-coordinate Frank-Wolfe on the dual of a structured SVM, with a memory of past maximisers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from steepest.certify.bounds import FLOOR, relative_to
+from steepest.protocols import Bound, Evaluation, FloatArray, Round, Traits
+from steepest.structured.working_set import DualPoint, WorkingSet
+
+OPENING = 2  # rounds after the first whose steps follow the oracle at once
+PASSES = 50  # over the kept planes, between two rounds of oracle calls, at most
+LEFT = 0.05  # of the gap that new planes opened: what passes over kept planes leave
+SHARES = 20  # lots of a round whose steps follow the oracle's answers at once
+REST = 3  # rounds without a gain of the dual beyond rounding
+ULP = 2.0**-50
+
+
+@dataclass(slots=True)
+class State:
+    """Where the method stands: w is always that of the weights of the kept planes."""
+
+    problem: Any
+    w: FloatArray
+    kept: WorkingSet
+    random: np.random.Generator
+    mean: FloatArray  # of the w of past passes, later ones weigh more
+    passes: int = 0
+    rounds: int = 0
+    dual: float = 0.0
+    null: float = 0.0  # P at zero
+    given: FloatArray | None = None  # a start
+    best: Evaluation | None = None
+    still: int = 0
+    gaps: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+class FrankWolfe:
+    """Steps toward the oracle's labels, one example at a time, each with the exact step length.
+
+    The dual has a simplex for each example.  A round asks the oracle once for every example; each answer is a plane
+    that is kept.  Steps on an example move weight between two of its planes (pairwise steps, in place of steps from
+    all of them toward one), as far as is best, until 5 % of its gap is left; passes over the kept planes go on until
+    they have closed 95 % of what the new planes opened.  The oracle is asked at one w for all examples, so that every
+    round measures the gap
+
+        P(w) - D = sum_i p_i max_y [...] + alpha/2 |w|^2 - (sum_a a loss_a - alpha/2 |w|^2)
+
+    without a call more; but in the first rounds lots of a twentieth of the examples are asked at the w of that moment.
+    The dual rises with every step, and no call of the oracle costs more than its own plane.
+
+    Cost of a round: n calls of the oracle, and O(nnz) numbers for each kept plane and pass.
+
+    Source: Lacoste-Julien, Jaggi, Schmidt & Pletscher (2013), Block-coordinate Frank-Wolfe optimization for structural
+    SVMs; kept planes as in Shah, Kolmogorov & Lampert (2015), A multi-plane block-coordinate Frank-Wolfe algorithm;
+    pairwise steps as in Osokin et al. (2016), Minding the gaps for block Frank-Wolfe optimization of structured SVMs.
+
+    Parameters
+    ----------
+    average : bool
+        Whether the points whose objective is measured are weighted means of past ones; the dual point stays the last.
+    random_state : int
+    """
+
+    name = "frank_wolfe"
+    wanders = True  # the dual rises, P need not fall
+    patience = 1 << 30  # see `REST`
+
+    def __init__(self, average: bool = False, random_state: int = 0) -> None:
+        self.average, self.random_state = average, random_state
+        self.notes: list[str] = []
+        self.state: State | None = None
+
+    def missing(self, traits: Traits) -> str | None:
+        """A penalty."""
+        return None if traits.l2 > 0.0 else "a penalty"
+
+    def start(self, problem: Any, w: FloatArray) -> State:
+        """The truth of every example has all weight; a start is where the oracle is asked first."""
+        kept = WorkingSet(problem.p, problem.width)
+        self.state = State(problem, problem.start(), kept, np.random.default_rng(self.random_state), problem.start())
+        self.state.gaps = np.zeros(len(problem.p))
+        self.state.given = w.copy() if w.any() else None
+        return self.state
+
+    def proposal(self) -> DualPoint | None:
+        """The dual point of the last round."""
+        return self.state.kept.point() if self.state is not None else None
+
+    def advance(self, state: State) -> Round:
+        """One round; the first measures zero."""
+        state.rounds += 1
+        state.kept.now += 1
+        if state.rounds == 1:
+            return self._measure(state)
+        before = state.dual
+        opening = state.rounds <= 1 + OPENING
+        if opening:
+            self._fresh(state)
+        self._passes(state)
+        state.kept.clean()
+        state.dual = state.kept.value(state.w, state.problem.alpha)
+        state.still = 0 if state.dual > before + ULP * (abs(before) + state.null) else state.still + 1
+        return Round(None, math.nan, w=state.w.copy()) if opening else self._measure(state)
+
+    def _fresh(self, state: State) -> None:
+        """Ask, keep and step, a lot at a time."""
+        problem, kept = state.problem, state.kept
+        order = state.random.permutation(problem.counted)
+        W = state.w.reshape(-1, problem.width)
+        for lot in np.array_split(order, min(SHARES, len(order))):
+            for part in problem.blocks(lot):
+                losses, codes, _ = problem.ask(state.w, part)
+                kept.add(part, losses, codes)
+            kept.steps(problem, W, lot, 0.0, state.gaps)
+
+    def _passes(self, state: State) -> None:
+        """Steps on the kept planes, until the gap between them is small beside what it was."""
+        problem, kept = state.problem, state.kept
+        W = state.w.reshape(-1, problem.width)
+        first = enough = 0.0
+        for _ in range(PASSES):
+            gap, _ = kept.steps(problem, W, state.random.permutation(problem.counted), enough, state.gaps)
+            self._average(state)
+            first = max(first, gap)
+            if gap <= LEFT * first:
+                break
+            enough = 0.1 * gap  # examples with less of it have to wait
+
+    def _average(self, state: State) -> None:
+        if not self.average:
+            return
+        state.passes += 1
+        state.mean += (2.0 / (state.passes + 1.0)) * (state.w - state.mean)
+
+    def _measure(self, state: State) -> Round:
+        """P at the point, the planes of all its maximisers, and the gap."""
+        problem = state.problem
+        at_zero = state.rounds == 1
+        w = state.mean.copy() if self.average and not at_zero else state.w.copy()
+        at = problem.evaluate(w, state.kept.add)
+        if at_zero:
+            state.null = at.value
+            if state.given is not None:
+                other = problem.evaluate(state.given, state.kept.add)
+                at = other if other.value < at.value else at
+        if state.best is None or at.value < state.best.value:
+            state.best = at
+        gap = max(state.best.value - state.dual, 0.0)
+        relative = relative_to(gap, state.dual, state.best.value, FLOOR * state.null)
+        bound = Bound("duality_gap", gap, relative, "suboptimality", state.best.value, state.dual)
+        over = state.still >= REST
+        note = "the dual rises no further beyond rounding" if over else ""
+        return Round(state.best, math.nan, note, over, bound=bound)
