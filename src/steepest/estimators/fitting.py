@@ -21,6 +21,7 @@ from steepest.certify.bounds import FLOOR
 from steepest.certify.certificate import certify
 from steepest.data.source import as_source
 from steepest.estimators.outcomes import combine, facts, unasked
+from steepest.estimators.side_by_side import Stop, run_side_by_side, suits
 from steepest.exceptions import DataError, SteepestError
 from steepest.jit import compile_clock
 from steepest.kernels import multiclass, passes
@@ -263,8 +264,11 @@ def solve(X: Any, jobs: Sequence[Job], control: Control, validate_seconds: float
             observers.append(progress)
         source = as_source(X, pool=pool)
         runs = _Runs(source, control, observers, clock)
-        for job in jobs:
-            _explained(runs, job)
+        if suits(source, jobs, observers):
+            runs.absorb(run_side_by_side(source, jobs, runs.twin, _explained))
+        else:
+            for job in jobs:
+                _explained(runs, job)
     solution = runs.solution()
     total = time.perf_counter() - began + validate_seconds
     solution.seconds.update(total=total, validate=validate_seconds, compile=clock.seconds)
@@ -285,7 +289,7 @@ def _explained(runs: _Runs, job: Job) -> None:
 
 
 class _Runs:
-    """The jobs of one fit, one after the other, under common limits."""
+    """The jobs of one fit, under common limits."""
 
     def __init__(self, source: Any, control: Control, observers: list[Observer], clock: Any) -> None:
         self.source, self.control, self.observers, self.clock = source, control, observers, clock
@@ -301,6 +305,23 @@ class _Runs:
         self.systems: dict[Any, Any] = {}  # factored once for all targets
         self.memories: list[Any] = []
         self.deterministic = True
+        self.stop: Stop | None = None
+
+    def twin(self, source: Any, stop: Stop) -> _Runs:
+        """A runner for one of several jobs at once."""
+        made = _Runs(source, self.control, [stop], self.clock)
+        made.began, made.stop = self.began, stop
+        return made
+
+    def absorb(self, others: Sequence[_Runs]) -> None:
+        """What twins have done, as if it had been done here."""
+        for other in others:
+            for name in ("jobs", "outcomes", "iterations", "floors", "memories"):
+                getattr(self, name).extend(getattr(other, name))
+            self.passes += other.passes
+            self.deterministic &= other.deterministic
+            notes = [*(self.plan or other.plan)["notes"], *other.plan["notes"]]
+            self.plan = {**(self.plan or other.plan), "notes": list(dict.fromkeys(notes))}
 
     def _limits(self) -> Limits:
         control = self.control
@@ -308,7 +329,8 @@ class _Runs:
         if control.max_time is not None:
             spent = time.perf_counter() - self.began - self.clock.seconds
             left = max(control.max_time - spent, 0.0)
-        stopped = any(outcome.certificate.status is Status.INTERRUPTED for outcome in self.outcomes)
+        stopped = self.stop is not None and self.stop.asked
+        stopped = stopped or any(outcome.certificate.status is Status.INTERRUPTED for outcome in self.outcomes)
         tol = control.tol if control.asks else NEVER
         return Limits(tol, 0 if stopped else control.max_iter, left, lambda: float(self.clock.seconds))
 
