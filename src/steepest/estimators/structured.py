@@ -183,7 +183,7 @@ def _sequence(name: str, values: Any) -> Sequence[Any]:
     if sp.issparse(values):
         return values.tocsr()  # type: ignore[no-any-return]
     if hasattr(values, "__getitem__") and hasattr(values, "__len__") and not isinstance(values, str | bytes | dict):
-        if np.ndim(values) == 0 and isinstance(values, np.ndarray):
+        if isinstance(values, np.ndarray) and values.ndim == 0:
             raise DataError(f"{name}: expected a sequence with one item an example, got a single number.")
         return values  # type: ignore[no-any-return]
     raise DataError(

@@ -10,8 +10,8 @@ Every evaluation asks the oracle for every example that counts, and finds a plan
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,9 +26,20 @@ if TYPE_CHECKING:
     from steepest.structured.oracle import Planes
 
 BLOCK = 1 << 18  # scores that are computed at a time
+LOTS = 32  # of examples, where the oracle is all that costs time
 COPIED = 1 << 20  # numbers of dense rows that are copied at a time
 NONE = np.empty(0)
-Taker = Callable[[AnyArray, FloatArray, sp.csr_array], None]
+Taker = Callable[[AnyArray, FloatArray, sp.csr_array], Any]
+T = TypeVar("T")
+
+
+def exhausted(steps: Generator[None, None, T]) -> T:
+    """What a generator returns, in one go."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 class StructuredProblem:
@@ -77,11 +88,10 @@ class StructuredProblem:
         return w
 
     def blocks(self, chosen: AnyArray) -> list[AnyArray]:
-        """Examples in lots whose scores lie in the cache."""
-        step = len(chosen) if self.plain else max(64, BLOCK // self.width)
+        """Examples in lots whose scores lie in the cache, or after which one may look at the clock."""
+        step = max(64, len(chosen) // LOTS if self.plain else BLOCK // self.width)
         if not self.plain and self.source.kind == "dense":
             step = max(64, min(step, COPIED // self.source.shape[1]))
-        step = max(step, 1)
         return [chosen[low : low + step] for low in range(0, len(chosen), step)]
 
     def ask(self, w: FloatArray, chosen: AnyArray) -> tuple[FloatArray, sp.csr_array, FloatArray]:
@@ -118,14 +128,20 @@ class StructuredProblem:
         )
         return Z
 
-    def evaluate(self, w: FloatArray, take: Taker | None = None, slopes: bool = False) -> Evaluation:
-        """P(w): one call of the oracle for every example.
+    def evaluate(self, w: FloatArray, slopes: bool = False) -> Evaluation:
+        """P(w): one call of the oracle for every example; see `sweep`."""
+        return exhausted(self.sweep(w, slopes=slopes))
+
+    def sweep(
+        self, w: FloatArray, take: Taker | None = None, slopes: bool = False
+    ) -> Generator[None, None, Evaluation]:
+        """P(w), lot by lot: yields after each, and returns the evaluation.
 
         Parameters
         ----------
         w : array of shape (size,)
         take : callable, optional
-            Is handed examples, losses and codes of the planes, lot by lot.
+            Is handed examples, losses and codes of the planes of a lot.
         slopes : bool, default=False
             Whether the mean of the planes is wanted: ``extra["offset"]`` and ``extra["mean"]``, and the gradient.
         """
@@ -140,6 +156,7 @@ class StructuredProblem:
                 used = self.p[lot] * (values > 0.0)
                 offset += float(used @ losses)
                 mean += self.mean_difference(lot, used, codes)
+            yield
         loss = float(self.p @ hinges)
         value = loss + 0.5 * self.alpha * float(w @ w)
         gradient = mean + self.alpha * w if slopes else np.full(1, math.nan)

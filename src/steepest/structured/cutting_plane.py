@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,7 @@ class State:
     best: Evaluation | None = None
     still: int = 0
     seen: list[float] = field(default_factory=list)
+    work: Generator[None, None, Round] | None = None  # a round that is not finished
 
 
 class CuttingPlanes:
@@ -80,13 +82,23 @@ class CuttingPlanes:
         return DualPoint(None, state.weights[used].copy(), state.offsets[used].copy(), codes)
 
     def advance(self, state: State) -> Round:
-        """Measure, cut, and go to the minimum of the model."""
+        """The next part of a round: measure, cut, and go to the minimum of the model."""
+        if state.work is None:
+            state.work = self._round(state)
+        try:
+            next(state.work)
+        except StopIteration as end:
+            state.work = None
+            return end.value  # type: ignore[no-any-return]
+        return Round(None, math.nan, w=state.w, part=True)
+
+    def _round(self, state: State) -> Generator[None, None, Round]:
         problem = state.problem
         if state.best is not None:
             self._minimise(state)
-        at = problem.evaluate(state.w, slopes=True)
+        at = yield from problem.sweep(state.w, slopes=True)
         if state.best is None:
-            state.null = at.value if not state.w.any() else problem.evaluate(problem.start()).value
+            state.null = at.value if not state.w.any() else (yield from problem.sweep(problem.start())).value
         better = state.best is None or at.value < state.best.value - ULP * (at.value + state.null)
         if state.best is None or at.value < state.best.value:
             state.best = at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class State:
     best: Evaluation | None = None
     still: int = 0
     gaps: FloatArray = field(default_factory=lambda: np.empty(0))
+    work: Generator[None, None, Round] | None = None  # a round that is not finished
 
 
 class FrankWolfe:
@@ -92,22 +94,34 @@ class FrankWolfe:
         return self.state.kept.point() if self.state is not None else None
 
     def advance(self, state: State) -> Round:
-        """One round; the first measures zero."""
+        """The next part of a round; the first round measures zero."""
+        if state.work is None:
+            state.work = self._round(state)
+        try:
+            next(state.work)
+        except StopIteration as end:
+            state.work = None
+            return end.value  # type: ignore[no-any-return]
+        return Round(None, math.nan, w=state.w, part=True)
+
+    def _round(self, state: State) -> Generator[None, None, Round]:
         state.rounds += 1
         state.kept.now += 1
         if state.rounds == 1:
-            return self._measure(state)
+            return (yield from self._measure(state))
         before = state.dual
         opening = state.rounds <= 1 + OPENING
         if opening:
-            self._fresh(state)
-        self._passes(state)
+            yield from self._fresh(state)
+        yield from self._passes(state)
         state.kept.clean()
         state.dual = state.kept.value(state.w, state.problem.alpha)
         state.still = 0 if state.dual > before + ULP * (abs(before) + state.null) else state.still + 1
-        return Round(None, math.nan, w=state.w.copy()) if opening else self._measure(state)
+        if opening:
+            return Round(None, math.nan, w=state.w.copy())
+        return (yield from self._measure(state))
 
-    def _fresh(self, state: State) -> None:
+    def _fresh(self, state: State) -> Generator[None, None, None]:
         """Ask, keep and step, a lot at a time."""
         problem, kept = state.problem, state.kept
         order = state.random.permutation(problem.counted)
@@ -116,9 +130,10 @@ class FrankWolfe:
             for part in problem.blocks(lot):
                 losses, codes, _ = problem.ask(state.w, part)
                 kept.add(part, losses, codes)
+                yield
             kept.steps(problem, W, lot, 0.0, state.gaps)
 
-    def _passes(self, state: State) -> None:
+    def _passes(self, state: State) -> Generator[None, None, None]:
         """Steps on the kept planes, until the gap between them is small beside what it was."""
         problem, kept = state.problem, state.kept
         W = state.w.reshape(-1, problem.width)
@@ -130,6 +145,7 @@ class FrankWolfe:
             if gap <= LEFT * first:
                 break
             enough = 0.1 * gap  # examples with less of it have to wait
+            yield
 
     def _average(self, state: State) -> None:
         if not self.average:
@@ -137,16 +153,16 @@ class FrankWolfe:
         state.passes += 1
         state.mean += (2.0 / (state.passes + 1.0)) * (state.w - state.mean)
 
-    def _measure(self, state: State) -> Round:
+    def _measure(self, state: State) -> Generator[None, None, Round]:
         """P at the point, the planes of all its maximisers, and the gap."""
         problem = state.problem
         at_zero = state.rounds == 1
         w = state.mean.copy() if self.average and not at_zero else state.w.copy()
-        at = problem.evaluate(w, state.kept.add)
+        at = yield from problem.sweep(w, state.kept.add)
         if at_zero:
             state.null = at.value
             if state.given is not None:
-                other = problem.evaluate(state.given, state.kept.add)
+                other = yield from problem.sweep(state.given, state.kept.add)
                 at = other if other.value < at.value else at
         if state.best is None or at.value < state.best.value:
             state.best = at
