@@ -7,23 +7,28 @@ The soft margin in scikit-learn's scale, with multipliers a in [0, C s_i] (no up
 
 and with ``|w|_1`` in place of ``|w|^2 / 2`` linear programs, whose dual has ``|sum a_i y_i x_ij| <= 1``.  Without a
 free intercept the equality is not there; squared slacks add ``- sum a_i^2 / (4 C s_i)``; a hard margin has no slacks.
+
+Regression with a tube, with multipliers a in [-C s_i, C s_i]:
+
+    primal   minimise    |w|^2 / 2 + C sum s_i xi_i          subject to   |y_i - x_i.w - b| <= epsilon + xi_i,  xi >= 0
+    dual     maximise    sum a_i y_i - epsilon sum |a_i| - |sum a_i x_i|^2 / 2   subject to   sum a_i = 0
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from steepest.exceptions import DataError, IncompatibleError
+from steepest.exceptions import IncompatibleError
 from steepest.protocols import FloatArray
+from steepest.verification_joint import rows_of, solve, verify_joint
 
 if TYPE_CHECKING:
     from steepest.estimators.margin import LinearSVC
-
-MOST = 4_000_000  # entries of X: beyond, an interior-point method on explicit constraints takes minutes
+    from steepest.estimators.margin_regression import LinearSVR
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Verification:
     agrees : bool
         Whether the excess is at most the fit's own ``tol`` and the accuracy asked for.
     coef, intercept
-        Of the program's solution.
+        Of the program's solution; (k, d) and (k,) for one problem of all classes.
     solver : str
     """
 
@@ -57,7 +62,7 @@ class Verification:
     duality: float
     agrees: bool
     coef: FloatArray
-    intercept: float
+    intercept: float | FloatArray
     solver: str
 
     def __str__(self) -> str:
@@ -69,14 +74,20 @@ class Verification:
 
 
 def verify(
-    estimator: LinearSVC, X: Any, y: Any, sample_weight: Any = None, *, accuracy: float = 1e-6, solver: str = "CLARABEL"
+    estimator: LinearSVC | LinearSVR,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    accuracy: float = 1e-6,
+    solver: str = "CLARABEL",
 ) -> Verification:
-    """Solve the program of a fitted `LinearSVC` of two classes by an interior-point method, and compare.
+    """Solve the program of a `LinearSVC` of two classes, or a `LinearSVR`, by an interior-point method, and compare.
 
     Parameters
     ----------
-    estimator : LinearSVC
-        Fitted on X and y; two classes, and ``multi_class="ovr"``.
+    estimator : LinearSVC or LinearSVR
+        Fitted on X and y; of two classes where ``multi_class="ovr"``.
     X : array-like or sparse matrix of shape (n, d)
         At most four million entries.
     y : array-like of shape (n,)
@@ -98,53 +109,60 @@ def verify(
     except ImportError as error:
         raise ImportError("verify: the package cvxpy is not installed. Run: pip install 'steepest[verify]'") from error
 
+    if not hasattr(estimator, "coef_") or not hasattr(estimator, "slacks_"):
+        raise IncompatibleError(
+            f"estimator: expected a fitted LinearSVC or LinearSVR, got {type(estimator).__name__}. Fit one first."
+        )
+    if getattr(estimator, "multi_class", "ovr") != "ovr":
+        found = verify_joint(cvxpy, estimator, rows_of(estimator, X, y, sample_weight), solver)
+        return _judged(estimator, accuracy, solver, *found)
     x, target, s, given = _data(estimator, X, y, sample_weight)
-    n, d = x.shape
     free = bool(estimator.fit_intercept) and not given.penalised
-    w, slack = cvxpy.Variable(d), cvxpy.Variable(n, nonneg=True)
+    w: Any = cvxpy.Variable(x.shape[1])
     b: Any = cvxpy.Variable() if free else 0.0
-    lasso, hard = estimator.penalty == "l1", bool(estimator.hard_margin)
-    squared = estimator.loss == "squared_hinge" and not hard
     costs = float(estimator.C) * s
-    penalty = cvxpy.norm1(w) if lasso else 0.5 * cvxpy.sum_squares(w)
-    loss = 0.0 if hard else costs @ (cvxpy.square(slack) if squared else slack)
-    margins = cvxpy.multiply(target, x @ w + b)
-    primal = cvxpy.Problem(cvxpy.Minimize(penalty + loss), [margins >= (1.0 if hard else 1.0 - slack)])
-    primal.solve(solver=solver)
+    lasso, hard = getattr(estimator, "penalty", "l2") == "l1", bool(getattr(estimator, "hard_margin", False))
+    squared = estimator.loss.startswith("squared") and not hard
+    kind = _Kind(lasso, hard, squared, None if given.classes else float(estimator.epsilon))
+    primal = _primal(cvxpy, kind, x, target, costs, w, b)
+    dual = _dual(cvxpy, kind, x, target, costs, free)
+    solve(primal, dual, solver)
+    own = _objective(given, kind, x, target, costs)
+    null = _objective(_Given(0.0 * given.w), kind._replace(hard=False), x, target, costs)
+    coef = np.asarray(w.value, dtype=np.float64)[: np.size(estimator.coef_)]
+    intercept = float(b.value) if free else given.constant * float(w.value[-1]) if given.penalised else 0.0
+    program = "LP" if lasso and not squared else "QP"
+    return _judged(estimator, accuracy, solver, program, own, null, primal, dual, coef, intercept)
 
-    a = cvxpy.Variable(n, nonneg=True)
-    pull = x.T @ cvxpy.multiply(target, a)
-    limits = [] if hard or squared else [a <= costs]
-    if free:
-        limits.append(target @ a == 0.0)
-    value = cvxpy.sum(a)
-    if lasso:
-        limits.append(cvxpy.norm_inf(pull) <= 1.0)
-    else:
-        value = value - 0.5 * cvxpy.sum_squares(pull)
-    if squared:
-        value = value - cvxpy.sum(cvxpy.multiply(0.25 / costs, cvxpy.square(a)))
-    dual = cvxpy.Problem(cvxpy.Maximize(value), limits)
-    dual.solve(solver=solver)
-    for name, problem in (("primal", primal), ("dual", dual)):
-        if problem.status not in ("optimal", "optimal_inaccurate"):
-            raise DataError(f"verify: the {name} program is {problem.status}. Try another solver, or scale X.")
 
-    own = _objective(given, x, target, costs, lasso, squared, hard)
-    scale = max(abs(float(dual.value)), 1e-10 * float(costs.sum()))
+def _judged(
+    estimator: Any,
+    accuracy: float,
+    solver: str,
+    program: str,
+    own: float,
+    null: float,
+    primal: Any,
+    dual: Any,
+    coef: FloatArray,
+    intercept: float | FloatArray,
+) -> Verification:
+    """The objective of the fit, and at zero, beside the solved programs."""
+    scale = max(abs(float(dual.value)), 1e-10 * null)
     excess, duality = (own - float(dual.value)) / scale, abs(float(primal.value) - float(dual.value)) / scale
+    agrees = bool(-accuracy <= excess <= float(estimator.tol) + accuracy and duality <= accuracy)
     return Verification(
-        program="LP" if lasso and not squared else "QP",
-        objective=own,
-        primal=float(primal.value),
-        dual=float(dual.value),
-        excess=excess,
-        duality=duality,
-        agrees=bool(-accuracy <= excess <= float(estimator.tol) + accuracy and duality <= accuracy),
-        coef=np.asarray(w.value, dtype=np.float64)[: len(estimator.coef_[0])],
-        intercept=float(b.value) if free else given.constant * float(w.value[-1]) if given.penalised else 0.0,
-        solver=solver,
+        program, own, float(primal.value), float(dual.value), excess, duality, agrees, coef, intercept, solver
     )
+
+
+class _Kind(NamedTuple):
+    """Which program: its penalty, its slacks, and the half width of the tube of a regression."""
+
+    lasso: bool
+    hard: bool
+    squared: bool
+    epsilon: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,43 +170,66 @@ class _Given:
     """The fitted point in the coordinates of the program."""
 
     w: FloatArray
-    b: float
-    penalised: bool
-    constant: float
+    b: float = 0.0
+    penalised: bool = False
+    constant: float = 1.0
+    classes: bool = True
+
+
+def _primal(cvxpy: Any, kind: _Kind, x: FloatArray, y: FloatArray, costs: FloatArray, w: Any, b: Any) -> Any:
+    slack = cvxpy.Variable(len(y), nonneg=True)
+    penalty = cvxpy.norm1(w) if kind.lasso else 0.5 * cvxpy.sum_squares(w)
+    loss = 0.0 if kind.hard else costs @ (cvxpy.square(slack) if kind.squared else slack)
+    z = x @ w + b
+    if kind.epsilon is None:
+        limits = [cvxpy.multiply(y, z) >= (1.0 if kind.hard else 1.0 - slack)]
+    else:
+        limits = [y - z <= kind.epsilon + slack, z - y <= kind.epsilon + slack]
+    return cvxpy.Problem(cvxpy.Minimize(penalty + loss), limits)
+
+
+def _dual(cvxpy: Any, kind: _Kind, x: FloatArray, y: FloatArray, costs: FloatArray, free: bool) -> Any:
+    """In multipliers a >= 0 of rows times signs, or signed ones of a regression."""
+    limited = not (kind.hard or kind.squared)
+    if kind.epsilon is None:
+        a = cvxpy.Variable(len(y), nonneg=True)
+        signed, value = cvxpy.multiply(y, a), cvxpy.sum(a)
+        limits = [a <= costs] if limited else []
+    else:
+        a = signed = cvxpy.Variable(len(y))
+        value = y @ a - kind.epsilon * cvxpy.norm1(a)
+        limits = [cvxpy.abs(a) <= costs] if limited else []
+    pull = x.T @ signed
+    if free:
+        limits.append(cvxpy.sum(signed) == 0.0)
+    if kind.lasso:
+        limits.append(cvxpy.norm_inf(pull) <= 1.0)
+    else:
+        value = value - 0.5 * cvxpy.sum_squares(pull)
+    if kind.squared:
+        value = value - cvxpy.sum(cvxpy.multiply(0.25 / costs, cvxpy.square(a)))
+    return cvxpy.Problem(cvxpy.Maximize(value), limits)
 
 
 def _data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[FloatArray, FloatArray, FloatArray, _Given]:
-    name = type(estimator).__name__
-    if not hasattr(estimator, "coef_") or not hasattr(estimator, "slacks_"):
-        raise IncompatibleError(f"estimator: expected a fitted LinearSVC, got {name}. Fit one first.")
-    if len(estimator.coef_) != 1 or estimator.multi_class != "ovr":
+    classes = hasattr(estimator, "classes_")
+    if classes and len(estimator.coef_) != 1:
         raise IncompatibleError(
-            f"estimator: verify takes two classes, got {len(estimator.classes_)}. Verify them apart."
+            f"estimator: one against the rest, verify takes two classes, got {len(estimator.classes_)}. "
+            "Verify them apart."
         )
-    x = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
-    if x.size > MOST:
-        raise DataError(f"X: verify takes at most {MOST} entries, got {x.size}. Take a part of the rows.")
-    labels = np.asarray(y)
-    s = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    if estimator.class_weight is not None:
-        from steepest.estimators.targets import apply_class_weight, encode
-
-        codes = encode(labels, s, name)
-        s = np.asarray(apply_class_weight(estimator.class_weight, codes, s, name)[0], dtype=np.float64)
-    kept = s > 0.0
-    x, labels, s = x[kept], labels[kept], s[kept]
-    target = np.where(labels == estimator.classes_[1], 1.0, -1.0)
-    w, b = np.asarray(estimator.coef_[0], dtype=np.float64), float(estimator.intercept_[0])
+    x, labels, s = rows_of(estimator, X, y, sample_weight)
+    target = np.where(labels == estimator.classes_[1], 1.0, -1.0) if classes else labels.astype(np.float64)
+    w, b = np.array(np.ravel(estimator.coef_), dtype=np.float64), float(np.ravel(estimator.intercept_)[0])
     penalised = bool(estimator.penalize_intercept and estimator.fit_intercept)
     constant = float(estimator.intercept_scaling)
     if penalised:
-        x, w, b = np.hstack([x, np.full((len(x), 1), constant)]), np.append(w, b / constant), 0.0
-    return x, target, s, _Given(w, b, penalised, constant)
+        w, b = np.append(w, b / constant), 0.0
+    return x, target, s, _Given(w, b, penalised, constant, classes)
 
 
-def _objective(
-    given: _Given, x: FloatArray, y: FloatArray, costs: FloatArray, lasso: bool, squared: bool, hard: bool
-) -> float:
-    slack = np.maximum(1.0 - y * (x @ given.w + given.b), 0.0)
-    penalty = float(np.abs(given.w).sum()) if lasso else 0.5 * float(given.w @ given.w)
-    return penalty if hard else penalty + float(costs @ (slack * slack if squared else slack))
+def _objective(given: _Given, kind: _Kind, x: FloatArray, y: FloatArray, costs: FloatArray) -> float:
+    z = x @ given.w + given.b
+    slack = np.maximum(1.0 - y * z if kind.epsilon is None else np.abs(y - z) - kind.epsilon, 0.0)
+    penalty = float(np.abs(given.w).sum()) if kind.lasso else 0.5 * float(given.w @ given.w)
+    return penalty if kind.hard else penalty + float(costs @ (slack * slack if kind.squared else slack))

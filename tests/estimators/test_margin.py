@@ -237,10 +237,28 @@ def test_regression_is_liblinears(regression_data, loss, epsilon, penalised):
     assert mine.certificate_.passed
 
 
+@pytest.mark.parametrize("loss", ["epsilon_insensitive", "squared_epsilon_insensitive"])
+@pytest.mark.parametrize("epsilon", [0.0, 0.4])
+@pytest.mark.parametrize("intercept", ["free", "penalised", "none"])
+def test_the_exact_program_of_a_regression_agrees(regression_data, loss, epsilon, intercept):
+    pytest.importorskip("cvxpy")
+    X, y = regression_data(n=60)
+    s = np.random.default_rng(0).uniform(0.0, 2.0, 60) * (np.arange(60) % 7 > 0)
+    model = LinearSVR(loss=loss, epsilon=epsilon, C=0.5, tol=1e-7, fit_intercept=intercept != "none")
+    model.set_params(penalize_intercept=intercept == "penalised").fit(X, y, s)
+    found = steepest.verify(model, X, y, s)
+    assert found.agrees, str(found)
+    assert found.program == "QP"
+    assert abs(found.excess) < 2e-6
+    np.testing.assert_allclose(found.coef, model.coef_, atol=2e-3 * np.abs(model.coef_).max())
+    model.coef_ = model.coef_ * 1.2
+    assert not steepest.verify(model, X, y, s).agrees
+
+
 def test_verify_refuses_what_it_cannot_read(class_data):
     pytest.importorskip("cvxpy")
     X, y = class_data(k=3)
-    with pytest.raises(steepest.exceptions.IncompatibleError, match="fitted LinearSVC"):
+    with pytest.raises(steepest.exceptions.IncompatibleError, match="fitted LinearSVC or LinearSVR"):
         steepest.verify(steepest.LogisticRegression().fit(X, y), X, y)
     with pytest.raises(steepest.exceptions.IncompatibleError, match="two classes"):
         steepest.verify(LinearSVC().fit(X, y), X, y)
