@@ -26,7 +26,10 @@ def query_codes(qid: Any, n: int) -> AnyArray:
         raise DataError(f"qid: expected one id for each of {n} rows, got shape {ids.shape}. Flatten or repeat it.")
     if ids.dtype.kind == "f" and not np.all(np.isfinite(ids)):
         raise DataError("qid: expected an id in every row, got NaN or infinity. Fill it in, or leave out the row.")
-    return np.unique(ids, return_inverse=True)[1].reshape(-1)
+    try:
+        return np.unique(ids, return_inverse=True)[1].reshape(-1)
+    except TypeError:
+        raise DataError("qid: expected ids that can be compared, got ids of several types. Make all text.") from None
 
 
 def _checked(y: Any, scores: Any, qid: Any) -> tuple[FloatArray, FloatArray, AnyArray]:
@@ -132,12 +135,13 @@ def _pairs(y: FloatArray, z: FloatArray, codes: AnyArray) -> tuple[FloatArray, F
     parts = queries(y, codes)
     order = np.lexsort((z, codes)).astype(np.int64)
     n, none, sorted_ = len(y), np.empty((len(y), 0)), np.zeros(parts.n_queries, dtype=bool)
+    ones = np.ones(parts.n_queries)
     N, B, W = np.empty(n), np.empty(n), np.empty((n, 0))
 
     def count(high: float) -> FloatArray:
         level, sizes = parts.level, parts.sizes
         none.flags.writeable = False
-        ranking.band_sums(z, y, level, order, parts.starts, sizes, sorted_, -np.inf, high, False, 1.0, none, N, B, W)
+        ranking.band_sums(z, y, level, order, parts.starts, sizes, sorted_, -np.inf, high, False, ones, none, N, B, W)
         return 0.5 * np.add.reduceat(N[parts.rows], parts.starts[:-1])
 
     wrong = count(0.0)

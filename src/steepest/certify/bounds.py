@@ -7,15 +7,42 @@ estimates with one; the certificate recomputes everything.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from steepest.certify.gap import always_finite, apart, fenchel_sum, rounding, scales
-from steepest.protocols import Bound, CertificateKind, Evaluation, FloatArray
+from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 
 NEAR = 1e-13  # of the objective: bounds below it are given their rounding
 FLOOR = 1e-10  # of the objective at zero: below it, relative to the optimum means nothing in float64
+
+
+def certificate_of(
+    bound: Bound,
+    tol: float,
+    passed: bool,
+    status: Status,
+    reason: str,
+    fallbacks: Sequence[str] = (),
+    evidence: Mapping[str, Any] | None = None,
+) -> Certificate:
+    """The certificate that says what a bound proves."""
+    return Certificate(
+        kind=bound.kind,
+        value=bound.value,
+        relative=bound.relative,
+        tol=tol,
+        passed=passed,
+        bounds=bound.bounds,
+        primal=bound.primal,
+        dual=bound.dual,
+        status=status,
+        reason=reason,
+        fallbacks=tuple(fallbacks),
+        evidence=dict(evidence or {}),
+    )
 
 
 def relative_to(value: float, lower: float, primal: float, floor: float) -> float:

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, relative_to
+from steepest.certify.bounds import FLOOR, certificate_of, relative_to
 from steepest.certify.columns import culprit
 from steepest.certify.consistency import contradiction
 from steepest.certify.gap import Gap, duality_gap, gap_at_zero, has_dual
@@ -314,20 +314,7 @@ class _Judge:
         return self._of(bound, False, status, reason, evidence or {})
 
     def _of(self, bound: Bound, passed: bool, status: Status, reason: str, evidence: dict[str, Any]) -> Certificate:
-        return Certificate(
-            kind=bound.kind,
-            value=bound.value,
-            relative=bound.relative,
-            tol=self.tol,
-            passed=passed,
-            bounds=bound.bounds,
-            primal=bound.primal,
-            dual=bound.dual,
-            status=status,
-            reason=reason,
-            fallbacks=tuple(self.fallbacks),
-            evidence=evidence,
-        )
+        return certificate_of(bound, self.tol, passed, status, reason, self.fallbacks, evidence)
 
 
 _AS = {

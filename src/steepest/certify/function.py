@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from steepest.certify.bounds import certificate_of
 from steepest.certify.faces import EDGE, Face, face_at
 from steepest.certify.second_order import Verdict, curvatures_by_lanczos
 from steepest.penalties.nearest import norm
@@ -320,16 +321,4 @@ def certify_function(
 
 
 def _certificate(bound: Bound, tol: float, status: Status, reason: str, evidence: dict[str, Any]) -> Certificate:
-    return Certificate(
-        kind=bound.kind,
-        value=bound.value,
-        relative=bound.relative,
-        tol=tol,
-        passed=False,
-        bounds=bound.bounds,
-        primal=bound.primal,
-        dual=bound.dual,
-        status=status,
-        reason=reason,
-        evidence=evidence,
-    )
+    return certificate_of(bound, tol, False, status, reason, (), evidence)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, relative_to
+from steepest.certify.bounds import FLOOR, certificate_of, relative_to
 from steepest.certify.words import ended, measured
 from steepest.protocols import Bound, Certificate, FloatArray, Status
 
@@ -78,7 +78,7 @@ def certify_ranking(
     early = ended(status, reason) if status in _KEPT else ""
     said = measured(best, tol)
     after = Status.CERTIFIED if passed else (status if status in _KEPT else Status.APPROXIMATE)
-    return _of(best, tol, passed, after, f"{early}; {said}" if early else said)
+    return certificate_of(best, tol, passed, after, f"{early}; {said}" if early else said)
 
 
 def _bound(at: Any, other: Any, floor: float) -> Bound:
@@ -92,19 +92,4 @@ def _bound(at: Any, other: Any, floor: float) -> Bound:
 
 def _nothing(tol: float, status: Status, reason: str) -> Certificate:
     nan = float("nan")
-    return _of(Bound("none", float("inf"), float("inf"), "nothing", nan, nan), tol, False, status, reason)
-
-
-def _of(bound: Bound, tol: float, passed: bool, status: Status, reason: str) -> Certificate:
-    return Certificate(
-        kind=bound.kind,
-        value=bound.value,
-        relative=bound.relative,
-        tol=tol,
-        passed=passed,
-        bounds=bound.bounds,
-        primal=bound.primal,
-        dual=bound.dual,
-        status=status,
-        reason=reason,
-    )
+    return certificate_of(Bound("none", float("inf"), float("inf"), "nothing", nan, nan), tol, False, status, reason)

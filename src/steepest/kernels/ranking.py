@@ -31,13 +31,13 @@ def centre(scores, rows, starts, z):
 
 
 @fast_kernel
-def short_losses(z, y, level, rows, starts, short, width, squared, graded, scale, u, N, out):
+def short_losses(z, y, level, rows, starts, short, width, squared, graded, scales, u, N, out):
     """Losses of the pairs of short queries, pair by pair: their sums added to out, their slopes into u.
 
     With the slack ``s = (1 - t)_+`` and the multiplier ``a = min(1, s / width)``, or ``a = 2 s`` for the squared hinge,
-    ``out`` gets the sums over pairs of the loss, the smoothed loss, the multipliers less their conjugate, and the
-    weight of pairs with curvature; u gets the slope in every score, N the weight of a row's pairs with curvature.  The
-    rows of a query are in the order of their level.  Cost: O(pairs).
+    ``out`` gets the sums over pairs of the loss, the smoothed loss, the multipliers, and the weight of pairs with
+    curvature; u gets the slope in every score, N the weight of a row's pairs with curvature.  A pair of query q counts
+    ``scales[q]``.  The rows of a query are in the order of their level.  Cost: O(pairs).
     """
     most = 1
     for q in range(len(short)):
@@ -51,13 +51,14 @@ def short_losses(z, y, level, rows, starts, short, width, squared, graded, scale
     over = 2.0 if squared else 1.0 / width
     top = 1e300 if squared else 1.0
     bent = 0.5 if squared else width
-    loss_sum = 0.0
-    smooth_sum = 0.0
-    count_sum = 0.0
-    curved_sum = 0.0
     for q in range(len(short)):
         if not short[q]:
             continue
+        loss_sum = 0.0
+        smooth_sum = 0.0
+        count_sum = 0.0
+        curved_sum = 0.0
+        scale = scales[q]
         a = starts[q]
         size = starts[q + 1] - a
         for i in range(size):
@@ -91,14 +92,14 @@ def short_losses(z, y, level, rows, starts, short, width, squared, graded, scale
         for i in range(size):
             u[rows[a + i]] = scale * us[i]
             N[rows[a + i]] = scale * ns[i]
-    out[0] += scale * loss_sum
-    out[1] += scale * smooth_sum
-    out[2] += scale * count_sum
-    out[3] += scale * curved_sum
+        out[0] += scale * loss_sum
+        out[1] += scale * smooth_sum
+        out[2] += scale * count_sum
+        out[3] += scale * curved_sum
 
 
 @fast_kernel
-def short_curvature(z, y, level, order, starts, short, low, high, graded, scale, X, N, roots, heads, partners):
+def short_curvature(z, y, level, order, starts, short, low, high, graded, scales, X, N, roots, heads, partners):
     """``X' L X`` of short queries as ``R' R - A - A'``, ``A = X[heads]' P``; L is the Laplacian of pairs in the band.
 
     Row by row, ``roots`` gets ``sqrt(N_r) x_r`` of the rows with pairs, ``heads`` the rows that are the more relevant
@@ -156,7 +157,7 @@ def short_curvature(z, y, level, order, starts, short, low, high, graded, scale,
                     for c in range(d):
                         sum_[c] += weight * x[c]
             for c in range(d):
-                sum_[c] *= scale
+                sum_[c] *= scales[q]
             heads[n_heads] = row
             n_heads += 1
     return n_roots, n_heads
@@ -224,14 +225,14 @@ def _one_by_one(a, b, z, y, level, order, low, high, graded, V, N, B, W):
 
 
 @kernel
-def band_sums(z, y, level, order, starts, sizes, short, low, high, graded, scale, V, N, B, W):
+def band_sums(z, y, level, order, starts, sizes, short, low, high, graded, scales, V, N, B, W):
     """Sums over the pairs with ``low <= z_i - z_j < high``, for every row in both of its roles.
 
     With q the weight of a pair: ``N_r`` is the weight of all pairs of row r, ``B_r`` that of the pairs where it is the
     more relevant one less that where it is the other, and ``W_r = sum q (V_r - V_partner)``, of shape (n, k), which is
     the product of V with the Laplacian of the pairs.  ``level`` is the rank of y within the query, of which there are
     ``sizes[q]``.  ``order`` has the rows of a query by ascending score, or by level where ``short[q]``.  All are
-    multiplied by ``scale``.  Cost: O(n k log L), and O(k) a pair of short queries.
+    multiplied by ``scales[q]``.  Cost: O(n k log L), and O(k) a pair of short queries.
     """
     k = V.shape[1]
     most = 1
@@ -244,6 +245,7 @@ def band_sums(z, y, level, order, starts, sizes, short, low, high, graded, scale
         a = starts[q]
         b = starts[q + 1]
         size = sizes[q]
+        scale = scales[q]
         if short[q]:
             _one_by_one(a, b, z, y, level, order, low, high, graded, V, N, B, W)
             for at in range(a, b):

@@ -29,7 +29,8 @@ class Queries(NamedTuple):
     """Rows by query, and their levels of relevance.
 
     ``rows[starts[q]:starts[q + 1]]`` are the rows of query q, ``level`` the rank of a row's relevance in its query,
-    ``sizes`` the number of levels of each query.  ``short`` says of which queries the pairs are looked at one by one.
+    ``sizes`` the number of levels of each query.  ``short`` says of which queries the pairs are looked at one by one,
+    ``weights`` how much a pair of each query counts.
     """
 
     rows: AnyArray
@@ -38,6 +39,7 @@ class Queries(NamedTuple):
     sizes: AnyArray
     y: FloatArray
     short: AnyArray
+    weights: FloatArray
 
     @property
     def n_queries(self) -> int:
@@ -45,7 +47,7 @@ class Queries(NamedTuple):
         return len(self.sizes)
 
 
-def queries(y: FloatArray, codes: AnyArray) -> Queries:
+def queries(y: FloatArray, codes: AnyArray, weights: FloatArray | None = None) -> Queries:
     """Rows sorted into queries: O(n log n).
 
     Parameters
@@ -54,6 +56,8 @@ def queries(y: FloatArray, codes: AnyArray) -> Queries:
         Relevance; only its order within a query counts, and its differences where pairs are graded.
     codes : array of shape (n,) of integers
         The query of each row, from 0, in any order.
+    weights : array of shape (n,), optional
+        How much a pair of the row's query counts: the same for all rows of a query.
 
     Examples
     --------
@@ -73,7 +77,8 @@ def queries(y: FloatArray, codes: AnyArray) -> Queries:
     level = np.empty(n, dtype=np.int64)
     level[by] = climbed - np.repeat(first, np.diff(starts))
     short = np.diff(starts) <= ranking.SHORT
-    return Queries(by.astype(np.int64), starts, level, climbed[starts[1:] - 1] - first + 1, y, short)
+    of_query = np.ones(len(short)) if weights is None else weights[by[starts[:-1]]]
+    return Queries(by.astype(np.int64), starts, level, climbed[starts[1:] - 1] - first + 1, y, short, of_query)
 
 
 def _shards(starts: AnyArray) -> list[tuple[int, int]]:
@@ -91,7 +96,7 @@ def sampled(problem: RankingProblem, rows: AnyArray) -> RankingProblem:
     codes = np.empty(len(problem.parts.y), dtype=np.int64)
     codes[problem.parts.rows] = np.repeat(np.arange(problem.parts.n_queries), np.diff(problem.parts.starts))
     X = source.X[rows] if source.kind == "dense" else source.matrix[rows]
-    parts = queries(y, codes[rows])
+    parts = queries(y, codes[rows], problem.parts.weights[codes[rows]])
     return RankingProblem(as_source(X, pool=source.pool), parts, problem.loss, problem.traits.l2, problem.graded)
 
 
@@ -133,18 +138,24 @@ class RankingProblem:
         self._long: list[int] = np.flatnonzero(~parts.short).tolist()
         self._ones = np.ones(source.shape[0])
         self._none = np.empty((source.shape[0], 0))
-        self.total = self.n_pairs = 1.0
         zeros = np.zeros(source.shape[0])
-        self.n_pairs = 0.5 * float(self.sums(zeros, parts.rows, 1.0, -math.inf, self._none).N.sum())
-        self.total, self.graded = self.n_pairs, bool(graded)
-        if self.graded:
-            self.total = 1.0
-            self.total = 0.5 * float(self.sums(zeros, parts.rows, 1.0, -math.inf, self._none).N.sum())
+
+        def weigh() -> float:
+            return 0.5 * float(self.sums(zeros, parts.rows, 1.0, -math.inf, self._none).N.sum())
+
+        self._scales = np.ones(parts.n_queries)
+        self.n_pairs = self.total = weigh()
+        self.graded, self._scales = bool(graded), parts.weights
+        if self.graded or np.any(parts.weights != 1.0):
+            self.total = weigh()
+        if self.n_pairs > 0.0 and not self.total > 0.0:
+            raise DataError("sample_weight: expected a query with pairs and a weight above 0, got none. Weigh one.")
         if not (self.total > 0.0 and math.isfinite(self.total)):
             raise DataError(
                 "y: expected two relevances in at least one query, got the same for all rows of each. "
                 "There is no pair to learn from; check qid."
             )
+        self._scales = parts.weights / self.total
 
     # -------------------------------------------------------------------------------------------- pair sums
 
@@ -152,21 +163,23 @@ class RankingProblem:
         self, z: FloatArray, order: AnyArray, high: float, low: float, V: FloatArray, long_only: bool = False
     ) -> Sums:
         """`kernels.ranking.band_sums` over the total weight of the pairs; zeros for short queries if ``long_only``."""
-        n, p, scale = len(z), self.parts, 1.0 / self.total
+        n, p, scales = len(z), self.parts, self._scales
         make = np.zeros if long_only else np.empty
         N, B, W = make(n), make(n), make((n, V.shape[1]))
         V = frozen(V)
 
         def task(s: tuple[int, int]) -> None:
             starts, sizes, short = p.starts[s[0] : s[1] + 1], p.sizes[s[0] : s[1]], p.short[s[0] : s[1]]
-            ranking.band_sums(z, p.y, p.level, order, starts, sizes, short, low, high, self.graded, scale, V, N, B, W)
+            ranking.band_sums(
+                z, p.y, p.level, order, starts, sizes, short, low, high, self.graded, scales[s[0] : s[1]], V, N, B, W
+            )
 
         def one(q: int) -> None:  # its rows in their order, so that the sweep reads memory in order too
             own, sizes, short = order[p.starts[q] : p.starts[q + 1]], p.sizes[q : q + 1], p.short[q : q + 1]
             m = len(own)
             few = z[own], p.y[own], p.level[own], np.arange(m), np.array([0, m]), sizes, short
             found = np.empty(m), np.empty(m), np.empty((m, V.shape[1]))
-            ranking.band_sums(*few, low, high, self.graded, scale, frozen(V[own]), *found)
+            ranking.band_sums(*few, low, high, self.graded, scales[q : q + 1], frozen(V[own]), *found)
             N[own], B[own], W[own] = found
 
         if long_only:
@@ -193,13 +206,13 @@ class RankingProblem:
     def losses(self, scores: FloatArray, width: float) -> dict[str, Any]:
         """Loss, smoothed loss, its slopes in the scores, and the sum of the pair multipliers: O(n log m)."""
         z, order = self.sort(scores)
-        p, squared, scale = self.parts, self.loss == "squared_hinge", 1.0 / self.total
+        p, squared = self.parts, self.loss == "squared_hinge"
         u, N = np.zeros(len(z)), np.zeros(len(z))
 
         def task(s: tuple[int, int]) -> FloatArray:
             out = np.zeros(4)
-            starts, short = p.starts[s[0] : s[1] + 1], p.short[s[0] : s[1]]
-            ranking.short_losses(z, p.y, p.level, p.rows, starts, short, width, squared, self.graded, scale, u, N, out)
+            starts, short, scales = p.starts[s[0] : s[1] + 1], p.short[s[0] : s[1]], self._scales[s[0] : s[1]]
+            ranking.short_losses(z, p.y, p.level, p.rows, starts, short, width, squared, self.graded, scales, u, N, out)
             return out
 
         sums = np.zeros(4) if len(self._long) == len(p.short) else sum(self.source.pool.map(task, self._shards))
@@ -335,7 +348,7 @@ class RankingProblem:
             low,
             1.0,
             self.graded,
-            1.0 / self.total,
+            self._scales[first:last],
             X,
             at.extra["N"],
             roots,
@@ -344,7 +357,7 @@ class RankingProblem:
         )
         roots = roots[:n_roots]
         crossed = X[heads[:n_heads]].T @ partners[:n_heads]
-        return roots.T @ roots - (crossed + crossed.T)  # type: ignore[no-any-return]
+        return roots.T @ roots - (crossed + crossed.T)
 
     def _add_curved_long(self, at: Evaluation, X: FloatArray, low: float, H: FloatArray) -> None:
         p, z, order = self.parts, at.extra["z"], at.extra["order"]
@@ -362,8 +375,8 @@ class RankingProblem:
         z, y, level, order, X = z[a:b], y[a:b], level[a:b], order[: b - a], X[a:b]
         N, B, W = np.empty(b - a), np.empty(b - a), np.empty_like(X)
         own, sizes, short = starts[first : last + 1] - a, self.parts.sizes[first:last], self.parts.short[first:last]
-        scale = 1.0 / self.total
-        ranking.band_sums(z, y, level, order, own, sizes, short, low, 1.0, self.graded, scale, frozen(X), N, B, W)
+        scales = self._scales[first:last]
+        ranking.band_sums(z, y, level, order, own, sizes, short, low, 1.0, self.graded, scales, frozen(X), N, B, W)
         return X.T @ W  # type: ignore[no-any-return]
 
     def along(self, at: Evaluation, d: FloatArray) -> Ray:
