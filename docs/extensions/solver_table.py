@@ -59,6 +59,7 @@ KINDS = (
     ("smooth, l2", "logistic", "l2"),
     ("no curvature", "docs_uncurved", "l2"),
     ("kinks", "hinge", "l2"),
+    ("squared hinge, l2", "squared_hinge", "l2"),
     ("l1", "logistic", "l1"),
     ("softmax, l2", "softmax", "l2"),
     ("softmax, l1", "softmax", "l1"),

@@ -20,6 +20,28 @@ def sparse_gram(data, indices, indptr, h, start, stop, G):
                 G[a, indices[f]] += c * data[f]
 
 
+@fast_kernel
+def sparse_gram_rows(data, indices, indptr, rows, h, sign, G):
+    """Adds sign h_i (x_i, 1) (x_i, 1)^T of some rows to the lower half of G, of order d + 1; h has an entry a row."""
+    last = G.shape[0] - 1
+    for r in range(rows.shape[0]):
+        i = rows[r]
+        weight = sign * h[i]
+        low = indptr[i]
+        high = indptr[i + 1]
+        for e in range(low, high):
+            c = weight * data[e]
+            a = indices[e]
+            G[last, a] += c
+            for f in range(low, e + 1):
+                b = indices[f]
+                if b > a:
+                    G[b, a] += c * data[f]
+                else:
+                    G[a, b] += c * data[f]
+        G[last, last] += weight
+
+
 @kernel
 def repeats(indices, indptr, last):
     """Whether a row lists a column twice; ``last`` has an entry a column, none of them a row number."""
