@@ -18,7 +18,14 @@ _FORMULAS: dict[str, Callable[[Any], str]] = {
     "perceptron": lambda q: "max(0, -y_i z_i)",
     "poisson": lambda q: "(exp(z_i) - y_i z_i)",
     "softmax": lambda q: "(log sum_j exp(z_ij) - z_i,y_i)",
+    "weston_watkins": lambda q: "sum_(j != y_i) max(0, 1 + z_ij - z_i,y_i)",
+    "crammer_singer": lambda q: f"max_j ({_cost(q)} + z_ij - z_i,y_i)",
 }
+
+
+def _cost(loss: Any) -> str:
+    """The margin between two classes; a matrix of costs is too large for a line."""
+    return "costs_(y_i, j)" if len(loss.costs) else "[j != y_i]"
 
 
 def _loss_term(loss: Any) -> str:
