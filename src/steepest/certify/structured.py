@@ -89,7 +89,7 @@ def certify_structured(
             else f"the oracle missed the largest: a label that it found before scores higher, by {above:.3g}"
         )
         said = f"{why}, so the objective may be larger than the {at.value:.6g} that was found"
-        kept = status if status in _KEPT else Status.APPROXIMATE
+        kept = status if status in _KEPT and status is not Status.STALLED else Status.APPROXIMATE
         return _nothing(tol, kept, f"{early}; {said}" if early else said, evidence, at.value, lower)
     gap = max(at.value - lower, 0.0) + 4.0 * _EPS * (abs(at.value) + size + abs(null_value))
     bound = Bound(

@@ -108,13 +108,13 @@ def fit_planes(
 
 def _solver(model: Any) -> Any:
     if model.solver == "cutting_planes":
-        return CuttingPlanes()
+        return CuttingPlanes(near=float(model.tol))
     random_state = getattr(model, "random_state", None)
     if not isinstance(random_state, int | np.integer | type(None)):
         random_state = (
             random_state.integers(2**31) if hasattr(random_state, "integers") else random_state.randint(2**31)
         )
-    return FrankWolfe(bool(getattr(model, "average", False)), int(random_state or 0))
+    return FrankWolfe(bool(getattr(model, "average", False)), int(random_state or 0), near=float(model.tol))
 
 
 def _null(solver: Any) -> float:

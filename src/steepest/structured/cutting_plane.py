@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, relative_to
 from steepest.kernels.structured import simplex_steps
-from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
+from steepest.protocols import AnyArray, Evaluation, FloatArray, Round, Traits
+from steepest.structured.measuring import measured_round
 from steepest.structured.working_set import DualPoint
 
 FORGETTING = 30  # rounds without weight after which a plane is dropped
@@ -51,13 +51,19 @@ class CuttingPlanes:
     At most O(1 / (alpha gap)) rounds are needed.
 
     Source: Joachims, Finley & Yu (2009), Cutting-plane training of structural SVMs.
+
+    Parameters
+    ----------
+    near : float
+        As for `FrankWolfe`.
     """
 
     name = "cutting_planes"
     wanders = True  # the lower bound rises, P need not fall
     patience = 1 << 30  # see `REST`
 
-    def __init__(self) -> None:
+    def __init__(self, near: float = 0.0) -> None:
+        self.near = near
         self.notes: list[str] = []
         self.state: State | None = None
 
@@ -102,16 +108,12 @@ class CuttingPlanes:
         better = state.best is None or at.value < state.best.value - ULP * (at.value + state.null)
         if state.best is None or at.value < state.best.value:
             state.best = at
-        gap = max(state.best.value - state.dual, 0.0)
-        relative = relative_to(gap, state.dual, state.best.value, FLOOR * state.null)
-        bound = Bound("duality_gap", gap, relative, "suboptimality", state.best.value, state.dual)
         self._cut(state, at)
         risen = not state.seen or state.dual > state.seen[-1] + ULP * (abs(state.dual) + state.null)
         state.seen.append(state.dual)
         state.still = 0 if better or risen else state.still + 1
         over = state.still >= REST
-        note = "neither bound moves any further beyond rounding" if over else ""
-        return Round(state.best, math.nan, note, over, bound=bound)
+        return measured_round(problem, state, self.near, "no bound moves any further beyond rounding" if over else "")
 
     def _cut(self, state: State, at: Evaluation) -> None:
         """Add the plane that was found at w, without weight."""

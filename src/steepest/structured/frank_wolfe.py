@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, relative_to
-from steepest.protocols import Bound, Evaluation, FloatArray, Round, Traits
+from steepest.protocols import Evaluation, FloatArray, Round, Traits
+from steepest.structured.measuring import measured_round
 from steepest.structured.working_set import DualPoint, WorkingSet
 
 OPENING = 2  # rounds after the first whose steps follow the oracle at once
@@ -64,16 +64,19 @@ class FrankWolfe:
     Parameters
     ----------
     average : bool
-        Whether the points whose objective is measured are weighted means of past ones; the dual point stays the last.
+        Whether the points whose objective is measured are weighted means of past ones, as long as the dual rises; the
+        dual point stays the last.
     random_state : int
+    near : float
+        Relative gap at which the rounds end where the oracle is not exact, for its gaps are no bounds.
     """
 
     name = "frank_wolfe"
     wanders = True  # the dual rises, P need not fall
     patience = 1 << 30  # see `REST`
 
-    def __init__(self, average: bool = False, random_state: int = 0) -> None:
-        self.average, self.random_state = average, random_state
+    def __init__(self, average: bool = False, random_state: int = 0, near: float = 0.0) -> None:
+        self.average, self.random_state, self.near = average, random_state, near
         self.notes: list[str] = []
         self.state: State | None = None
 
@@ -157,7 +160,7 @@ class FrankWolfe:
         """P at the point, the planes of all its maximisers, and the gap."""
         problem = state.problem
         at_zero = state.rounds == 1
-        w = state.mean.copy() if self.average and not at_zero else state.w.copy()
+        w = state.mean.copy() if self.average and state.still == 0 and not at_zero else state.w.copy()
         at = yield from problem.sweep(w, state.kept.add)
         if at_zero:
             state.null = at.value
@@ -166,9 +169,5 @@ class FrankWolfe:
                 at = other if other.value < at.value else at
         if state.best is None or at.value < state.best.value:
             state.best = at
-        gap = max(state.best.value - state.dual, 0.0)
-        relative = relative_to(gap, state.dual, state.best.value, FLOOR * state.null)
-        bound = Bound("duality_gap", gap, relative, "suboptimality", state.best.value, state.dual)
         over = state.still >= REST
-        note = "the dual rises no further beyond rounding" if over else ""
-        return Round(state.best, math.nan, note, over, bound=bound)
+        return measured_round(problem, state, self.near, "the dual rises no further beyond rounding" if over else "")

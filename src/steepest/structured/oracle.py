@@ -118,7 +118,7 @@ class OraclePlanes:
 
     def __init__(self, oracle: Any, X: Sequence[Any], Y: Sequence[Any]) -> None:
         self.oracle, self.X, self.Y = oracle, X, Y
-        self.n = int(Y.shape[0]) if hasattr(Y, "shape") else len(Y)
+        self.n = _count(Y)
         self.exact = bool(getattr(oracle, "exact", True))
         size = oracle.size(X, Y)
         if not isinstance(size, int | np.integer) or size < 1:
@@ -253,10 +253,10 @@ def check_oracle(
     Traceback (most recent call last):
     DataError: oracle.maximise: ...
     """
+    n, given = _count(X), _count(Y)
+    if n != given or n == 0:
+        raise DataError(f"Y: expected a label for each of the {n} examples, at least one, got {given}.")
     some = OraclePlanes(oracle, X, Y)
-    n = int(X.shape[0]) if hasattr(X, "shape") else len(X)
-    if n != some.n or n == 0:
-        raise DataError(f"Y: expected a label for each of the {n} examples, at least one, got {some.n}.")
     rng = np.random.default_rng(random_state)
     rows = np.sort(rng.permutation(n)[:n_examples])
     chosen = rows.tolist()
@@ -296,6 +296,10 @@ def _value(some: OraclePlanes, w: FloatArray, i: int, y: Any, augmented: bool) -
     loss = some.loss(i, y) if augmented else 0.0
     parts = w[at] * values
     return loss + float(parts.sum()), loss + float(np.abs(parts).sum())
+
+
+def _count(values: Any) -> int:
+    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
 def _brief(y: Any) -> str:
