@@ -16,6 +16,7 @@ from steepest.problems.linear import LinearProblem
 from steepest.solvers import margin_dual
 from steepest.solvers.auto import choose
 from steepest.solvers.margin_dual import MarginDual, best_shift
+from steepest.solvers.margin_face import face_steps
 
 
 def _problem(loss, n=200, d=8, alpha=1e-2, intercept=False, sparse=False, weighted=False, seed=0):
@@ -152,3 +153,43 @@ def test_it_is_the_choice_for_the_hinge():
     assert choose(_problem("hinge", n=200, d=4000, sparse=True)).name == "margin_dual"
     assert choose(_problem("hinge", intercept=True)).name == "margin_dual"
     assert choose(_problem("squared_hinge", n=200, d=4000, sparse=True)).name == "margin_dual"
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_steps_on_the_face_never_lose_and_keep_weights_and_multipliers_together(loss, sparse):
+    problem = _problem(loss, n=120, d=30, alpha=1e-4, sparse=sparse, weighted=True)
+    X = problem.source.matrix.toarray() if sparse else problem.source.X
+    diagonal, cap = margin_dual.LOSSES[loss]
+    rng = np.random.default_rng(4)
+    a = np.where(problem.p > 0.0, rng.uniform(0.0, 1.0, 120) * (rng.random(120) < 0.7), 0.0)
+
+    def point(a):
+        return X.T @ (problem.p * problem.y * a) / problem.traits.l2
+
+    def value(a):
+        w = point(a)
+        return 0.5 * problem.traits.l2 * w @ w + problem.p @ (a * (0.5 * diagonal * a - 1.0))
+
+    before, outside = value(a), a <= 0.0
+    moved = a.copy()
+    w = face_steps(problem, point(a), moved, 0.0, diagonal, cap, 1e-3)
+    np.testing.assert_allclose(w, point(moved), atol=1e-9 * np.abs(w).max())
+    assert value(moved) < before
+    assert np.all(moved[outside] == 0.0)
+    assert np.all((moved >= 0.0) & (moved <= cap))
+
+
+def test_epochs_that_know_the_wanted_gap_look_less_often():
+    rounds = []
+    for aim in (None, 1e-3):
+        solver = MarginDual(second_order=False)
+        solver.aim = aim
+        problem = _problem("hinge", n=2000, d=50, alpha=1e-3)
+        state = solver.start(problem, np.zeros(problem.size))
+        for _ in range(200):
+            if solver.advance(state).bound.relative <= 1e-3:
+                break
+        assert state.gap <= 1e-3
+        rounds.append(state.rounds)
+    assert rounds[1] < rounds[0]

@@ -15,8 +15,8 @@ An unpenalised intercept asks for ``sum p a y = 0``.  Epochs approach it by the 
 penalised intercept moves to where it came out); bounds are those of balanced multipliers.
 
 Cost of an epoch: at most a pass.  Extra memory: some vectors of length n, a copy of the rows of a Newton step.
-Sources: Hsieh et al. (2008), A dual coordinate descent method for large-scale linear SVM, ICML; Keerthi & DeCoste
-(2005), JMLR 6, for Newton steps on a face; Rockafellar (1976), Math. Oper. Res. 1, for the method of multipliers.
+Sources: Hsieh et al. (2008), A dual coordinate descent method for large-scale linear SVM, ICML; Rockafellar (1976),
+Math. Oper. Res. 1, for the method of multipliers.
 """
 
 from __future__ import annotations
@@ -29,20 +29,24 @@ import numpy as np
 
 from steepest.certify.balance import shrunk
 from steepest.certify.bounds import FLOOR, relative_to
-from steepest.data.source import as_source
 from steepest.exceptions import IncompatibleError
 from steepest.kernels import passes
 from steepest.kernels.margin_dual import margin_epoch
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers.augmented import AugmentedLagrangian
 from steepest.solvers.augmented_system import GRAM_MOST
-from steepest.solvers.sifting import Sifting
+from steepest.solvers.margin_face import face_steps
+from steepest.solvers.sifting import Sifting, far
 
 WORK = 0.35  # of a pass that epochs over few active rows add up to before the next look at the gap
 GROWTH = 0.15  # of all work so far, where that is more
 EPOCHS_MOST = 16  # of the hinge, before the augmented Lagrangian takes over
 HOPELESS = 1.0  # relative gap after two epochs from which they lead nowhere
-EPOCHS_LATER = 12  # more that are worth it where they are foreseen to do
+EPOCHS_LEAST = 8  # before the last of them tell how many more it takes
+RECENT = 8  # of them, which tell
+ROUGH_GAP = 1e-3  # which epochs reach at a lower price than a method of the second order, where they go well
+WORTH_ROUGH = 12.0  # passes that it may take, by what is foreseen
+WORTH_LAST = 3.0  # passes from there to the wanted gap
 AIMED_WORK = 2.0  # passes between two looks at the gap, where epochs tell when it is about to be small enough
 SIFT_ROWS = 10_000  # rows, and rows a feature, from which those near the margin are worth finding
 SIFT_WIDTH = 40
@@ -52,7 +56,6 @@ SHARE = 10.0  # of its natural step that it begins with, times the gap
 FACE_GAP = 1e-3  # relative gap before the first Newton step on a face
 FACE_EVERY = 2  # rounds
 FACE_EPOCHS = 6  # before the first Newton step on the face
-FACE_PRODUCTS = 60  # of one such step at most
 LOSSES = {"hinge": (0.0, 1.0), "squared_hinge": (0.5, math.inf)}
 
 
@@ -82,11 +85,11 @@ class MarginState:
     best: float = -math.inf
     dual: FloatArray | None = None
     inner: AugmentedLagrangian | Sifting | None = None
-    seen: float = math.inf  # relative gap that the last epoch met, about
-    seen_before: float = math.inf
+    seen: list[float] = field(default_factory=lambda: [math.inf])  # relative gaps that epochs met, about
     rest: Any = None
     anew: bool = False
     margins: FloatArray = field(default_factory=lambda: np.zeros(0))
+    moved: float = 0.0  # of the scores, most of them, between two looks
     flat: int = 0
     halved: float = math.inf
     halved_at: float = 0.0
@@ -165,17 +168,26 @@ class MarginDual:
             return False
         if state.problem.source.shape[1] > GRAM_MOST:
             return state.flat >= FLAT or state.work - state.halved_at > PATIENT
-        if state.epochs >= EPOCHS_MOST and state.rounds > 2:
-            return not self._foreseen(state) <= EPOCHS_LATER
-        return state.epochs > 1 and min(state.gap, state.seen) > HOPELESS
+        if state.epochs > 1 and min(state.gap, state.seen[-1]) > HOPELESS:
+            return True
+        if self.aim is None:
+            return state.epochs >= EPOCHS_MOST
+        if state.epochs < EPOCHS_LEAST:
+            return False
+        rough = max(self.aim, ROUGH_GAP)
+        return self._foreseen(state, rough) > WORTH_ROUGH or self._foreseen(state, self.aim) > (
+            WORTH_LAST if state.seen[-1] <= rough else math.inf
+        )
 
-    def _foreseen(self, state: MarginState) -> float:
-        """Epochs that the last two say are left until the wanted gap."""
-        if self.aim is None or not state.seen < 0.95 * state.seen_before < math.inf:
+    def _foreseen(self, state: MarginState, gap: float) -> float:
+        """Passes until the gap is so small, if epochs go on as the last few did."""
+        now, before = state.seen[-1], max(state.seen[-RECENT:])
+        if now <= gap:
+            return 0.0
+        if not now < 0.99 * before < math.inf or gap <= 0.0:
             return math.inf
-        if state.epochs > 4 * EPOCHS_MOST:
-            return math.inf
-        return math.log(max(state.seen / max(self.aim, 1e-16), 1.0)) / math.log(state.seen_before / state.seen)
+        epochs = (RECENT - 1) * math.log(now / gap) / math.log(before / now)
+        return epochs * state.size / len(state.a)
 
     def _sifts(self, problem: Any) -> bool:
         """Whether the hinge is worth solving on rows near the margin."""
@@ -229,10 +241,10 @@ class MarginDual:
             state.bounds[0] = most if 0.0 < most < math.inf else math.inf
             state.bounds[1] = least if -math.inf < least < 0.0 else -math.inf
             state.epochs += 1
-            state.seen, state.seen_before = self._relative(state, float(owed)), state.seen
-            if not spread > max(1e-12, 0.5 * min(state.gap, state.seen, 1.0)):
+            state.seen.append(self._relative(state, float(owed)))
+            if not spread > max(1e-12, 0.5 * min(state.gap, state.seen[-1], 1.0)):
                 break
-            if self.aim is not None and (state.seen <= self.aim or self._crawls(state)):
+            if self.aim is not None and (state.seen[-1] <= self.aim or self._crawls(state)):
                 break
         problem.passes += work
         state.work += work
@@ -265,6 +277,7 @@ class MarginDual:
             state.shift += state.reach / problem.traits.l2 * float(problem.p @ (state.a * problem.y))
         round_ = self._round(state, state.w, shift, z, state.a, step)
         margins = problem.y * z - 1.0
+        state.moved = far(margins - state.margins) if len(state.margins) else 0.0
         state.margins = margins
         if state.size < len(state.active):
             violated = ((state.a <= 0.0) & (margins < -1e-12)) | ((state.a >= state.cap) & (margins > 1e-12))
@@ -320,18 +333,18 @@ class MarginDual:
     def _finish(self, state: MarginState) -> AugmentedLagrangian | Sifting:
         """A method of the second order from here on, with the multipliers that are known."""
         problem = state.problem
-        hopeless = not min(state.gap, state.seen) <= HOPELESS
+        hopeless = not min(state.gap, state.seen[-1]) <= HOPELESS
         if self._sifts(problem):
             state.inner = Sifting(self.aim)
             w, a = (np.zeros_like(state.w), None) if state.epochs == 0 or hopeless else (state.w, state.a)
             shift = state.shift if w.any() else 0.0
-            state.rest = state.inner.begin(problem, w, shift, a, state.best, state.dual)
+            state.rest = state.inner.begin(problem, w, shift, a, state.best, state.dual, state.moved)
             return state.inner
         state.inner = AugmentedLagrangian()
         point = np.append(state.w, state.shift) if problem.layout.intercept else state.w
         state.rest = state.inner.start(problem, point)
         state.rest.known = state.dual if state.dual is not None else -state.a * problem.y
-        state.rest.share = min(1.0, SHARE * min(state.gap, state.seen))
+        state.rest.share = min(1.0, SHARE * min(state.gap, state.seen[-1]))
         return state.inner
 
     def _last(self, state: MarginState, inner: AugmentedLagrangian | Sifting) -> Round:
@@ -350,68 +363,13 @@ class MarginDual:
             state.rest = state.inner.start(state.problem, state.problem.start())
         return done._replace(exhausted=False, note="the last digits are begun anew")
 
-    # ------------------------------------------------------------------------------------------- the face
-
     def _face(self, state: MarginState) -> None:
-        """Newton's step for the multipliers strictly between the limits, cut off at the limits."""
+        """Newton steps for the multipliers between the limits."""
         problem = state.problem
-        source, l2 = problem.source, problem.traits.l2
-        rows = np.flatnonzero((state.a > 0.0) & (state.a < state.cap) & (problem.p > 0.0))
-        if not len(rows):
-            return
-        y, p = problem.y[rows], problem.p[rows]
-        part = as_source(source.matrix[rows] if source.kind == "csr" else source.X[rows], pool=source.pool)
-        one = np.ones(len(rows))
-        share = len(rows) / len(state.a)
-        intercept = problem.layout.intercept
-        root = np.sqrt(p)
-        normal = root * y / math.sqrt(float(p.sum())) if intercept else None
-
-        def flat(v: FloatArray) -> FloatArray:
-            return v if normal is None else v - normal * float(normal @ v)
-
-        def product(v: FloatArray) -> FloatArray:  # of root Y X X' Y root / l2 + diagonal
-            pulled = part.rmatvec(one, root * y * v)[0]
-            return np.asarray(root * y * part.matvec(pulled) / l2 + state.diagonal * v)
-
-        g = y * part.matvec(state.w, state.centre if intercept else 0.0) - 1.0 + state.diagonal * state.a[rows]
-        step = np.zeros(len(rows))
-        if normal is not None:  # unknown: root times the change of the multiplier
-            balance = float(problem.p @ (state.a * problem.y))
-            step = -normal * balance / math.sqrt(float(p.sum()))
-        r = flat(-root * g - (product(step) if normal is not None else 0.0))
-        v = r.copy()
-        rr = first = float(r @ r)
-        goal = max(1e-4, min(1e-2, state.gap)) ** 2 * first
-        for _ in range(FACE_PRODUCTS):
-            if not rr > goal:
-                break
-            Kv = flat(product(v))
-            alpha = rr / float(v @ Kv)
-            step += alpha * v
-            r -= alpha * Kv
-            rr, before = float(r @ r), rr
-            v = r + (rr / before) * v
-            problem.passes += share
-        change = step / root
-        known = state.a[rows]
-        c, constant = part.rmatvec(p, y * known)[0], state.w
-
-        def value(a: FloatArray) -> tuple[float, FloatArray]:
-            w = constant + (part.rmatvec(p, y * a)[0] - c) / l2
-            return float(0.5 * l2 * (w @ w) + p @ (a * (0.5 * state.diagonal * a - 1.0))), w
-
-        old, _ = value(known)
-        t = 1.0
-        for _ in range(8):
-            new = np.clip(known + t * change, 0.0, state.cap)
-            reached, w = value(new)
-            if reached < old or (intercept and t == 1.0 and not np.any(new != known + change)):
-                state.a[rows], state.w = new, w
-                break
-            t *= 0.4
-        if intercept:
-            state.shift = state.centre + state.reach / l2 * float(problem.p @ (state.a * problem.y))
+        shift = state.centre if problem.layout.intercept else 0.0
+        state.w = face_steps(problem, state.w, state.a, shift, state.diagonal, state.cap, state.gap)
+        if problem.layout.intercept:
+            state.shift = state.centre + state.reach / problem.traits.l2 * float(problem.p @ (state.a * problem.y))
 
 
 def best_shift(problem: Any, z: FloatArray) -> float:

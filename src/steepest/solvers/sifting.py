@@ -37,6 +37,8 @@ from steepest.solvers.rough import spread_rows
 
 FEWEST = 4_000  # rows below which all are near
 NEAR_SHARE = 16  # of all rows, one in so many is near at first; at least
+NEAR_ROOT = 2.0  # times the root of the relative gap, where that is known: the share of rows; at most the next
+NEAR_MOST = 0.5
 NEAR_WIDTH = 20  # rows for each feature
 MODEL_ROUNDS = 120  # of the augmented Lagrangian method on one model
 ACCURACY = 0.1  # relative gap of a model, in units of that of the whole
@@ -95,33 +97,47 @@ class Sifting:
 
     def begin(
         self, problem: Any, w: FloatArray, shift: float, a: FloatArray | None = None, best: float = -math.inf,
-        dual: FloatArray | None = None,
+        dual: FloatArray | None = None, moved: float = 0.0,
     ) -> SiftState:  # fmt: skip
-        """From a point and multipliers, and the best dual value; from a sample's solution where w is zero."""
+        """From a point and multipliers, and the best dual value; from a sample's solution where w is zero.
+
+        ``moved``: how far scores have moved of late.
+        """
         n = problem.source.shape[0]
         if not w.any():
-            w, shift = self._sampled(problem)
+            w, shift, moved = self._sampled(problem)
             a = None
         z = problem.source.matvec(w, shift)
         problem.passes += 0.5
-        reach = nearest(problem, z, max(n // NEAR_SHARE, NEAR_WIDTH * len(w), FEWEST))
+        floor = FLOOR * abs(problem.null_value())
+        share = 1.0 / NEAR_SHARE
+        if math.isfinite(best) and a is not None:  # distances go with the root of the gap
+            primal = problem.losses_at(z) + problem.penalty_value(w)
+            share = max(share, min(NEAR_MOST, NEAR_ROOT * math.sqrt(relative_to(primal - best, best, primal, floor))))
+        reach = max(moved, nearest(problem, z, max(int(n * share), NEAR_WIDTH * len(w), FEWEST)))
         if a is None:
             a = np.clip(0.5 - 0.5 * (problem.y * z - 1.0) / max(reach, 1e-300), 0.0, 1.0)
         none = np.zeros(n, dtype=bool)
-        floor = FLOOR * abs(problem.null_value())
         state = SiftState(problem, w, shift, z, a, reach, floor, none, best=best, dual=dual)
         self._look(state)
         return state
 
-    def _sampled(self, problem: Any) -> tuple[FloatArray, float]:
-        """The solution of the same problem on a few rows, roughly."""
+    def _sampled(self, problem: Any) -> tuple[FloatArray, float, float]:
+        """The solution of the same problem on a few rows, roughly, and how far scores were from it on half of these."""
         n, d = problem.source.shape
         rows = spread_rows(n, min(n, max(n // NEAR_SHARE, NEAR_WIDTH * d, FEWEST)))
         rows = rows[problem.p[rows] > 0.0]
-        small = _part(problem, rows, [], [], problem.p[rows] / max(float(problem.p[rows].sum()), 1e-300), [])
-        w, shift, _, _ = solved(small, small.start(), None, 1.0, ROUGH)
-        problem.passes += small.passes * len(rows) / n
-        return w, shift
+        start, z, moved = problem.start(), np.zeros(0), 0.0
+        for taken in (rows[::2], rows):
+            part = _part(problem, taken, [], [], problem.p[taken] / max(float(problem.p[taken].sum()), 1e-300), [])
+            w, shift, _, _ = solved(part, start, None, 1.0, ROUGH)
+            problem.passes += part.passes * len(taken) / n
+            start = np.append(w, shift) if problem.layout.intercept else w
+            if taken is rows:
+                moved = far(part.source.matvec(w, shift) - z)
+            else:
+                z = _part(problem, rows, [], [], problem.p[rows], []).source.matvec(w, shift)
+        return w, shift, moved
 
     def advance(self, state: SiftState) -> Round:
         """One model, solved, and what it means for all rows."""
@@ -142,8 +158,7 @@ class Sifting:
         state.shift += t * (shift - state.shift)
         state.z = z if t == 1.0 else state.z + t * moved
         if len(moved):
-            far = float(np.quantile(np.abs(moved[:: max(1, len(moved) // QUANTILE_ROWS)]), MOVED))
-            state.reach = min(max(far, state.reach / NARROWER), WIDER * state.reach)
+            state.reach = min(max(far(moved), state.reach / NARROWER), WIDER * state.reach)
         before = state.gap
         self._look(state)
         state.flat = 0 if state.gap < 0.999 * before else state.flat + 1
@@ -238,6 +253,12 @@ class Sifting:
         loss = float(passes.losses_slopes(problem.loss, state.z, problem.y, problem.p, state.slopes))
         state.primal = loss + problem.penalty_value(state.w)
         state.gap = relative_to(state.primal - state.best, state.best, state.primal, state.floor)
+
+
+def far(moved: FloatArray) -> float:
+    """What most changes of scores stay below."""
+    taken = np.abs(moved[:: max(1, len(moved) // QUANTILE_ROWS)])
+    return float(np.quantile(taken, MOVED)) if len(taken) else 0.0
 
 
 def solved(
