@@ -22,7 +22,8 @@ def load() -> None:
 
 def variants(facts: Facts) -> dict[str, Ladder]:
     solvers = ["auto", *filter(None, os.environ.get("STEEPEST_RACE_SOLVERS", "").split(","))]
-    return {f"{solver} {threads}t": ladder(-1, -8) for solver in solvers for threads in (2, 1)}
+    loosest = 0 if facts.loss in ("hinge", "squared_hinge") else -1
+    return {f"{solver} {threads}t": ladder(loosest, -8) for solver in solvers for threads in (2, 1)}
 
 
 def estimator(problem: Problem, **shared: Any) -> Any:

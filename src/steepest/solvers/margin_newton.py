@@ -27,6 +27,7 @@ from steepest.solvers.searches_ray import Exact
 
 FRESH = 0.4  # share of the rows inside that may cross before their matrix is summed anew
 RENEW = 40  # steps after which it is, for the rounding of sums and differences
+NEAR = 0.1  # relative decrease in a round at which the sample has told what it knows
 ACCURACY = 1e-2  # of the search along a step
 
 
@@ -122,6 +123,6 @@ class MarginNewton(Batch):
     def start(self, problem: Any, w: FloatArray) -> BatchState:
         """At w, or from zero at the solution on a sample."""
         if self.sample and not w.any() and sample_size(problem):
-            w = rough_start(self, problem, w)
+            w = rough_start(self, problem, w, NEAR)
             self.notes.append("began from the solution on a sample of the rows")
         return self.start_here(problem, w)

@@ -66,8 +66,11 @@ def sample(problem: Any, rows: AnyArray) -> Any:
     return small
 
 
-def rough_start(solver: Any, problem: Any, w: FloatArray) -> FloatArray:
-    """Where a few rounds of the solver on a sample lead; the solver keeps its metric, not its pairs."""
+def rough_start(solver: Any, problem: Any, w: FloatArray, near: float = NEAR) -> FloatArray:
+    """Where a few rounds of the solver on a sample lead; the solver keeps its metric, not its pairs.
+
+    ``near`` is the relative decrease in a round at which they end.
+    """
     m = sample_size(problem)
     rows = spread_rows(problem.source.shape[0], m)
     if not problem.p[rows].sum() > 0.0:
@@ -81,7 +84,7 @@ def rough_start(solver: Any, problem: Any, w: FloatArray) -> FloatArray:
         at = round_.at
         if round_.exhausted or not np.isfinite(at.value):
             break
-        if before - at.value <= NEAR * abs(at.value):
+        if before - at.value <= near * abs(at.value):
             break
     problem.passes += small.passes * m / problem.source.shape[0]
     return at.w if np.isfinite(at.value) else w
