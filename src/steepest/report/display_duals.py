@@ -168,7 +168,7 @@ class DualDisplay:
         slack = self.slacks[min(self.problem, len(self.slacks) - 1)]
         classifies = bool(self.duals.classes)
         positive = slack > SLACK * (1.0 if classifies else max(float(slack.max(initial=0.0)), 1e-300))
-        bins = edges(slack, np.array([0.0, 1.0] if classifies else [0.0]), 30)
+        bins = edges(slack, np.array([0.0, 1.0] if classifies else [0.0]), 24)
         every: list[FloatArray] = []
         labels: list[str] = []
         colours: list[str] = []
@@ -189,9 +189,11 @@ class DualDisplay:
                 textcoords="offset points", ha="center", va="bottom", fontsize="small", color="0.15",
             )  # fmt: skip
         without = int(len(slack) - positive.sum())
+        ax.yaxis.get_major_locator().set_params(integer=True)
+        ax.set_ylim(0.0, 1.3 * ax.get_ylim()[1])  # room for the words
         ax.text(
-            0.98, 0.72, f"{without:,} rows without", transform=ax.transAxes, ha="right", fontsize="small",
+            0.98, 0.76, f"{without:,} rows without", transform=ax.transAxes, ha="right", fontsize="small",
             color=darker("#6b6b6b"),
         )  # fmt: skip
         ax.set(xlabel="slack", ylabel="rows", xlim=(0.0, float(bins[-1])))
-        ax.legend(fontsize="small", frameon=False, loc="upper right")
+        ax.legend(fontsize="small", framealpha=0.95, edgecolor="white", loc="upper right")

@@ -162,7 +162,7 @@ def _width(display: MarginDisplay, ax: Axes, frame: FloatArray, X: FloatArray) -
     normal = w / float(w @ w)  # from z = 0 to z = 1
     scale = np.array([frame[1] - frame[0], frame[3] - frame[2]])
     best, place = -1.0, None
-    for share in np.linspace(0.08, 0.80, 49):
+    for share in np.linspace(0.15, 0.80, 49):
         at = ends[0] + share * (ends[1] - ends[0])
         line = at + np.linspace(-1.0, 1.0, 9)[:, None] * normal
         if np.any(line < frame[[0, 2]]) or np.any(line > frame[[1, 3]]):
