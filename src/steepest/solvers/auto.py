@@ -238,6 +238,20 @@ def _margin(problem: Any, warm: bool, **options: Any) -> Plan:
     return Plan(_made(MarginDual, "margin_dual", options), problem, "margin_dual", why, expected)
 
 
+def _multiclass_dual(problem: Any, warm: bool, **options: Any) -> Plan:
+    from steepest.solvers.multiclass_dual import LOSSES, MulticlassDual
+
+    if problem.loss.name not in LOSSES:
+        raise IncompatibleError(
+            f"solver: 'multiclass_dual' needs one of the losses {list(LOSSES)}, got '{problem.loss.name}'. "
+            "Use solver='auto'."
+        )
+    k = problem.layout.n_outputs
+    why = f"the loss '{problem.loss.name}', {k} classes: dual coordinate descent, the {k} numbers of a row at a time"
+    solver = _made(MulticlassDual, "multiclass_dual", options)
+    return Plan(solver, problem, "multiclass_dual", why, "10 to 30 passes to a relative gap of 1e-3")
+
+
 def _margin_newton(problem: Any, warm: bool, **options: Any) -> Plan:
     from steepest.solvers.margin_newton import MarginNewton
 
@@ -262,6 +276,7 @@ SOLVERS: dict[str, Callable[..., Plan]] = {
     "dual_coordinate": _dual,
     "margin_dual": _margin,
     "margin_newton": _margin_newton,
+    "multiclass_dual": _multiclass_dual,
     "gradient_descent": _classic("gradient_descent"),
     "bfgs": _classic("bfgs"),
     "newton-cholesky": _classic("newton-cholesky"),
@@ -377,10 +392,25 @@ def _constrained(problem: Any, warm: bool) -> Plan:
     return _coordinate(problem, warm) if newton and problem.constraint.separable else SOLVERS["fista"](problem, warm)
 
 
+def _kinked_scores(problem: Any, warm: bool) -> Plan:
+    """Several scores a row and a loss with kinks."""
+    traits = problem.traits
+    if problem.loss.name in ("crammer_singer", "weston_watkins") and traits.l2 > 0.0 and traits.l1 == 0.0:
+        return _multiclass_dual(problem, warm)
+    plan = SOLVERS["adagrad" if traits.l2 > 0.0 else "subgradient"](problem, warm)
+    plan.why = (
+        f"the loss '{problem.loss.name}' has several scores and kinks, and only a squared penalty opens its dual: "
+        f"{'stochastic steps' if traits.l2 > 0.0 else 'subgradients'}, whose means over time prove what they can"
+    )
+    return plan
+
+
 def _chosen(problem: Any, warm: bool) -> Plan:
     traits = problem.traits
     if traits.constrained:
         return _constrained(problem, warm)
+    if traits.n_outputs > 1 and not traits.smooth:
+        return _kinked_scores(problem, warm)
     if not warm and problem.loss.name == "squared_hinge" and _wide_rows(problem):
         return _margin(problem, warm)
     if not warm and problem.loss.name == "hinge" and traits.l2 > 0.0 and traits.l1 == 0.0:

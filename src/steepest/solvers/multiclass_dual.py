@@ -1,0 +1,346 @@
+"""Dual coordinate descent for margins between classes, and conjugate gradients on the face where it crawls.
+
+    maximise over u_i in their polytopes:   - sum_i p_i loss*(u_i) - |W|^2 l2 / 2,      W = - X' p u / l2
+
+for Crammer-Singer (with costs) and Weston-Watkins.  An epoch (`kernels.multiclass_dual`) takes the rows that do not
+rest at a vertex of their polytope, in a new order, each to its optimum: exact, in O(k).  Epochs find soon which entries
+of u lie at a limit; the others then form a face on which the dual is a quadratic, and epochs alternate with conjugate
+gradients on it, projected back.  Every step raises the dual or is not taken.
+
+The sum of the rows' gaps as an epoch meets them is nearly the gap itself; the objective is evaluated where that has
+fallen enough to be worth it.
+
+An unpenalised intercept asks for ``sum p u = 0``.  Epochs approach it by the method of multipliers (the centre of a
+penalised intercept moves to where it came out).
+
+Cost of an epoch: at most a pass over k columns.  Extra memory: u (n k numbers), three copies of W padded to multiples
+of eight classes; dense rows of which most entries are zero are copied as compressed rows.
+
+Sources: Keerthi et al. (2008), A sequential dual method for large scale multi-class linear SVMs, KDD; Crammer & Singer
+(2001), JMLR 2; Weston & Watkins (1999), ESANN; Moré & Toraldo (1991), SIAM J. Optim. 1, for gradients on faces;
+Rockafellar (1976), Math. Oper. Res. 1, for the method of multipliers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from steepest.certify.bounds import FLOOR, relative_to
+from steepest.certify.transport import transported
+from steepest.exceptions import IncompatibleError
+from steepest.kernels import fenchel
+from steepest.kernels import multiclass_dual as kernels
+from steepest.kernels.lanes import aligned
+from steepest.kernels.rows import CSRRows
+from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
+
+LOSSES = ("crammer_singer", "weston_watkins")
+SPARSE = 0.35  # share of non-zeros up to which dense rows are copied as compressed ones
+FALL = 0.4  # of the gap as epochs meet it, before it is evaluated
+EPOCHS_MOST = 8  # passes between two evaluations
+FACE_GAP = 3e-3  # relative gap before the first step on a face
+FACE_PRODUCTS = 100  # of one such step at most, and of as much work as the epochs between two evaluations
+FLAT = 30  # rounds without a better bound that are called rounding
+
+
+@dataclass(slots=True)
+class MulticlassState:
+    """Primal and dual point, the active rows, and what is proven."""
+
+    problem: Any
+    rows: Any
+    y: AnyArray
+    costs: FloatArray
+    box: bool
+    norms: FloatArray
+    W: FloatArray
+    b: FloatArray
+    U: FloatArray
+    active: AnyArray
+    size: int
+    generator: AnyArray
+    reach: float
+    centre: FloatArray
+    floor: float
+    threshold: float = math.inf
+    rounds: int = 0
+    epochs: int = 0
+    crawls: bool = False  # the last epochs were many and brought little
+    face: int = 0
+    met: float = math.inf  # the gap as the last epoch met it
+    gap: float = math.inf
+    primal: float = math.inf
+    best: float = -math.inf
+    dual: FloatArray | None = None
+    flat: int = 0
+    found: FloatArray = field(default_factory=lambda: np.zeros(2))
+
+
+class MulticlassDual:
+    """Dual coordinate descent with shrinking for Crammer-Singer and Weston-Watkins, and conjugate gradients on faces.
+
+    Parameters
+    ----------
+    seed : int
+        Of the orders of the rows; the same seed gives the same bits.
+    second_order : bool
+        False: epochs alone.
+    """
+
+    name = "multiclass_dual"
+    patience = 100  # the primal objective need not fall
+
+    def __init__(self, seed: int = 0, second_order: bool = True) -> None:
+        self.seed = seed
+        self.second_order = second_order
+
+    def missing(self, traits: Traits) -> str | None:
+        """What is needed and not there."""
+        if not traits.l2 > 0.0 or traits.l1 > 0.0:
+            return "a squared penalty of positive strength and nothing else"
+        if traits.n_outputs < 2 or not (traits.convex and traits.has_conjugate) or traits.smooth:
+            return "a Crammer-Singer or Weston-Watkins loss"
+        return None
+
+    def start(self, problem: Any, w: FloatArray) -> MulticlassState:
+        """u at zero, or at the slopes at w."""
+        if problem.loss.name not in LOSSES:
+            raise IncompatibleError(
+                f"solver: 'multiclass_dual' needs one of the losses {list(LOSSES)}, got '{problem.loss.name}'. "
+                "Use solver='auto'."
+            )
+        source, k = problem.source, problem.layout.n_outputs
+        n, d = source.shape
+        box = problem.loss.name == "weston_watkins"
+        costs = 1.0 - np.eye(k) if box else problem.loss.matrix(k)
+        norms = source.square_norms()
+        problem.passes += 0.5
+        present = np.flatnonzero(problem.p > 0.0).astype(np.uint32)
+        state = MulticlassState(
+            problem, compressed(source), problem.y.astype(np.uint32), np.ascontiguousarray(costs), box, norms,
+            aligned(d, k), aligned(1, k)[0], np.zeros((n, k)), present, len(present),
+            np.array([self.seed * 2 + 0x9E3779B97F4A7C15], dtype=np.uint64),
+            max(float(problem.p @ norms), 1e-300) if problem.layout.intercept else 0.0,
+            aligned(1, k)[0], FLOOR * abs(problem.null_value()),
+        )  # fmt: skip
+        if w.any():
+            _, tail = problem.layout.split(w)
+            state.centre[: len(tail)] = tail
+            state.U = problem.evaluate(w).slopes.copy()
+            self._weigh(state, state.U, state.W, state.b)
+        return state
+
+    def _weigh(self, state: MulticlassState, U: FloatArray, W: FloatArray, b: FloatArray) -> None:
+        """W and b of u."""
+        p, l2 = state.problem.p, state.problem.traits.l2
+        W[:] = 0.0
+        total = np.zeros_like(b)
+        kernels.lane_sums(state.rows, -p / l2, U, np.arange(len(p), dtype=np.uint32), W, total)
+        state.problem.passes += 0.5
+        b[:] = state.centre + state.reach * total
+
+    def advance(self, state: MulticlassState) -> Round:
+        """The start; then epochs and, where they crawl, a step on the face."""
+        state.rounds += 1
+        if state.rounds == 1:
+            return self._judged(state, math.nan)
+        if self.second_order and state.crawls and state.gap <= FACE_GAP:
+            self._face(state)
+        self._epochs(state)
+        return self._judged(state, 1.0)
+
+    # --------------------------------------------------------------------------------------------- epochs
+
+    def _epochs(self, state: MulticlassState) -> None:
+        """Epochs over the active rows, until the gap as they meet it has fallen."""
+        problem = state.problem
+        n = len(state.U)
+        work, first = 0.0, math.nan
+        state.crawls = True
+        while work < EPOCHS_MOST:
+            before = state.size
+            state.size = int(
+                kernels.multiclass_epoch(
+                    state.rows, state.y, problem.p, state.norms, state.costs, state.box, problem.traits.l2,
+                    state.reach, state.active, state.size, state.generator, True, state.threshold, state.W, state.b,
+                    state.U, state.found,
+                )
+            )  # fmt: skip
+            work += max(before, 1) / n
+            state.epochs += 1
+            most, state.met = (float(x) for x in state.found)
+            state.threshold = most if most > 0.0 else math.inf
+            if state.epochs == 1:
+                continue  # met where hardly anything was known
+            first = state.met if math.isnan(first) else first
+            relative = state.met / max(abs(state.best), state.floor, 1e-300)
+            if state.met <= FALL * first or (relative <= FALL * state.gap) or state.size == 0:
+                state.crawls = False
+                break
+        problem.passes += work
+
+    def _judged(self, state: MulticlassState, step: float) -> Round:
+        """The gap at the point that epochs have reached; the rows left out come back where it says so."""
+        problem = state.problem
+        n, k = state.U.shape
+        Z = np.empty((n, k))
+        kernels.lane_scores(state.rows, state.W, state.b, np.arange(n, dtype=np.uint32), Z)
+        problem.passes += 0.5
+        violated = np.zeros(n, dtype=np.bool_)
+        kernels.can_move(Z, state.y, problem.p, state.costs, state.box, state.U, 1e-12, violated)
+        violated[state.active[: state.size]] = False
+        found = np.flatnonzero(violated).astype(np.uint32)
+        if len(found):
+            state.active[state.size : state.size + len(found)] = found
+            state.size += len(found)
+        if state.size == 0:
+            rows = np.flatnonzero(problem.p > 0.0)
+            state.active[:], state.size, state.threshold = rows, len(rows), math.inf
+        return self._round(state, Z, step)
+
+    def _centre(self, state: MulticlassState) -> None:
+        """The method of multipliers: the centre moves to where the intercept came out."""
+        state.centre = state.b.copy()
+        k = state.U.shape[1]
+        state.b[:k] -= state.reach / state.problem.traits.l2 * (state.problem.p @ state.U)
+
+    def _round(self, state: MulticlassState, Z: FloatArray, step: float) -> Round:
+        problem = state.problem
+        l2, k = problem.traits.l2, state.U.shape[1]
+        W = np.ascontiguousarray(state.W[:, :k])
+        ridge = 0.5 * l2 * float(np.vdot(W, W))
+        w = np.append(W, state.b[:k]) if problem.layout.intercept else W.reshape(-1)
+        loss, slopes = problem.losses_slopes(Z)
+        value = float(loss) + ridge
+        u: Any = state.U
+        lost = ridge
+        if problem.layout.intercept:
+            u = transported(problem, u, Z)
+            self._centre(state)
+            if u is None:
+                u, lost = state.U, math.inf
+            else:
+                balanced = aligned(state.W.shape[0], k)
+                self._weigh(state, u, balanced, np.zeros_like(state.b))
+                lost = 0.5 * l2 * float(np.vdot(balanced, balanced))
+        conjugates = np.empty(len(u))
+        fenchel.conjugates_many(problem.loss, u, problem.y, conjugates)
+        dual = -float(problem.p @ conjugates) - lost
+        if dual > state.best:
+            state.best, state.dual, state.flat = dual, u.copy(), 0
+        elif value >= state.primal:
+            state.flat += 1
+        state.primal = min(state.primal, value)
+        gap = value - state.best
+        state.gap = relative_to(gap, state.best, value, state.floor)
+        bound = Bound("duality_gap", gap, state.gap, "suboptimality", value, state.best)
+        at = Evaluation(w, value, float(loss), np.full(1, np.nan), Z, slopes)
+        note = f"no better bound in {FLAT} rounds: rounding" if state.flat >= FLAT else ""
+        return Round(at, step, note, exhausted=bool(note), bound=bound, dual=state.dual)
+
+    # ------------------------------------------------------------------------------------------- the face
+
+    def _face(self, state: MulticlassState) -> None:
+        """Conjugate gradients on the entries of u that can move both ways, projected back; never a worse dual."""
+        problem, k = state.problem, state.U.shape[1]
+        p, l2 = problem.p, problem.traits.l2
+        M = np.empty_like(state.U)
+        if not kernels.free_moves(state.y, state.box, state.U, M):
+            return
+        order = np.flatnonzero((M.sum(axis=1) > 0.0) & (p > 0.0) & (state.norms + state.reach > 0.0)).astype(np.uint32)
+        if not len(order):
+            return
+        share = len(order) / len(p)
+        M = M[order]
+        own = p[order] * (state.norms[order] + state.reach) / l2  # a row's weight in its own optimum
+        scale = np.sqrt(p[order] / own)  # unknown: sqrt(p own) times the change of u
+        V, total = aligned(state.W.shape[0], k), np.zeros(state.W.shape[1])
+        out = np.empty((len(order), k))
+        zero = np.zeros_like(total)
+
+        def product(S: FloatArray) -> FloatArray:
+            V[:] = 0.0
+            total[:] = 0.0
+            kernels.lane_sums(state.rows, scale, S, order, V, total)
+            kernels.lane_scores(state.rows, V, state.reach * total, order, out)
+            T = out * (scale / l2)[:, None]
+            kernels.onto_face(M, T)
+            problem.passes += share
+            return T
+
+        r = np.empty((len(order), k))
+        kernels.lane_scores(state.rows, state.W, state.b, order, r)
+        r += state.costs[state.y[order]]
+        r *= scale[:, None]
+        kernels.onto_face(M, r)
+        step = np.zeros_like(r)
+        v = r.copy()
+        rr = first = float(np.vdot(r, r))
+        goal = max(1e-4, min(1e-1, state.gap)) ** 2 * first
+        for _ in range(min(FACE_PRODUCTS, math.ceil(EPOCHS_MOST / share))):
+            if not rr > goal:
+                break
+            Kv = product(v)
+            curvature = float(np.vdot(v, Kv))
+            if not curvature > 1e-14 * float(np.vdot(v, v)):
+                break
+            alpha = rr / curvature
+            step += alpha * v
+            r -= alpha * Kv
+            rr, before = float(np.vdot(r, r)), rr
+            v = r + (rr / before) * v
+        step /= np.sqrt(p[order] * own)[:, None]
+        self._search(state, order, step, zero)
+
+    def _search(self, state: MulticlassState, order: AnyArray, step: FloatArray, zero: FloatArray) -> None:
+        """The first of some shorter and shorter steps, projected back, that raises the dual."""
+        p, l2 = state.problem.p, state.problem.traits.l2
+        known = state.U[order]
+        costs = state.costs[state.y[order]]
+        old = self._value(state, state.W, state.b)
+        t = 1.0
+        for _ in range(6):
+            new = known + t * step
+            kernels.back_inside(state.y[order], state.box, new)
+            change = new - known
+            W, total = state.W.copy(), zero.copy()
+            kernels.lane_sums(state.rows, -p[order] / l2, change, order, W, total)
+            state.problem.passes += 0.5 * len(order) / len(p)
+            b = state.b + state.reach * total
+            gained = float(p[order] @ np.einsum("ij,ij->i", costs, change))
+            if gained + self._value(state, W, b) - old > 0.0:
+                state.U[order] = new
+                state.W, state.b = W, b
+                state.face += 1
+                return
+            t *= 0.4
+
+    def _value(self, state: MulticlassState, W: FloatArray, b: FloatArray) -> float:
+        """What the dual loses for W and b."""
+        l2 = state.problem.traits.l2
+        value = -0.5 * l2 * float(np.vdot(W, W))
+        if state.reach > 0.0:
+            value -= 0.5 * l2 / state.reach * float(b @ b - state.centre @ state.centre)
+        return value
+
+
+def compressed(source: Any) -> Any:
+    """The rows of a source; dense ones of which most entries are zero as compressed rows."""
+    rows, (n, d) = source.rows, source.shape
+    if source.kind != "dense":
+        return rows
+    X = rows.X
+    counts = np.empty(n, dtype=np.uint64)
+    kernels.count_entries(X, counts)
+    total = int(counts.sum())
+    if total > SPARSE * n * d or d >= 1 << 32:
+        return rows
+    indptr = np.zeros(n + 1, dtype=np.uint64)
+    np.cumsum(counts, out=indptr[1:])
+    data, indices = np.empty(total + 1, dtype=X.dtype), np.empty(total + 1, dtype=np.uint32)
+    kernels.gather_entries(X, indptr, data, indices)
+    return CSRRows(data, indices, indptr)
