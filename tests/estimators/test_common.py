@@ -41,6 +41,8 @@ ESTIMATORS = [
     Perceptron(max_iter=30),
     LinearSVC(),
     LinearSVC(penalize_intercept=True),
+    LinearSVC(multi_class="crammer_singer", tol=1e-12),
+    LinearSVC(multi_class="weston_watkins", tol=1e-12),
     LinearSVR(),
 ]
 

@@ -63,8 +63,8 @@ class LinearClassifier(LinearClassification):
         P(w, b) = (1/S) sum_i s_i loss(x_i.w + b, y_i) + alpha R(w),     S = sum s_i
 
     with ``R(w) = |w|_2^2 / 2``, ``|w|_1``, or ``l1_ratio |w|_1 + (1 - l1_ratio) |w|_2^2 / 2``.  A loss of one score
-    sees y in {-1, +1} (in {0, 1} where its targets are "unit"), and more than two classes one-vs-rest; "softmax"
-    has a score for each class.
+    sees y in {-1, +1} (in {0, 1} where its targets are "unit"), and more than two classes one-vs-rest; "softmax",
+    "crammer_singer" and "weston_watkins" have a score for each class.
 
     Parameters
     ----------
