@@ -173,6 +173,18 @@ def hogwild(found: Mapping[str, Any]) -> list[Verdict]:
     return out
 
 
+def ranking(found: Mapping[str, Any]) -> list[Verdict]:
+    """The targets that `benchmarks.ranking` decides: the worst cell, and how time grows from 10,000 rows of a query."""
+    ratios = [value for key, value in found.items() if key.endswith("best peer over steepest")]
+    words = f"RankSVM on MQ2008 to a certified 0.001, against the best on listed pairs (worst of {len(ratios)} cells)"
+    rates = [value for key, value in found.items() if key.endswith("over m log2 m: nanoseconds")]
+    growth = max(rates[1:]) / rates[1] if len(rates) > 2 else None
+    return [
+        _at_least(words, min(ratios, default=math.nan), 3.0),
+        _at_most("ranking: time of an evaluation over m log m, the most rows over 10,000", growth, 2.0, "x"),
+    ]
+
+
 def nist(found: Sequence[Mapping[str, Any]]) -> list[Verdict]:
     """The targets that `benchmarks.nist` decides."""
     rows = {row["method"]: row for row in found}
