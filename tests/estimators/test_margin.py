@@ -270,3 +270,13 @@ def test_multipliers_of_one_class_prove_no_margin():
     found = judged(X, y, w, b, np.array([0.0, 0.0, 1.0, 0.0]), 10.0, intercept=True)
     assert found.certificate is None
     assert found.width == np.inf
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+@pytest.mark.parametrize("options", [{}, {"fit_intercept": False}, {"penalize_intercept": True}, {"max_iter": 1}])
+def test_slacks_are_those_of_the_coefficients_that_are_returned(class_data, loss, options):
+    """Scores are taken over from the certificate's evaluation, where that was at these coefficients."""
+    X, y = class_data(n=200, d=6)
+    model = LinearSVC(loss=loss, on_unconverged="ignore", **options).fit(X, y)
+    signs = np.where(y == model.classes_[1], 1.0, -1.0)
+    np.testing.assert_allclose(model.slacks_, np.maximum(1.0 - signs * model.decision_function(X), 0.0), atol=1e-12)

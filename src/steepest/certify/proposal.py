@@ -29,6 +29,7 @@ def scored(problem: Any, w: FloatArray) -> Evaluation:
     problem.passes += 0.5
     if problem.layout.n_outputs == 1:
         z = problem.source.matvec(head, float(tail[0]) if len(tail) else 0.0)
+        problem.last = w, z
         u = np.empty_like(z)
         loss = float(passes.losses_slopes(problem.loss, z, problem.y, problem.p, u))
     else:

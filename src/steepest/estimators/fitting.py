@@ -121,11 +121,16 @@ class Control:
     patience: int | None = None
     min_delta: float = 0.0
     notes: list[str] = field(default_factory=list)
+    keep_scores: bool = False
 
 
 @dataclass(slots=True)
 class Solution:
-    """What came of all jobs; ``systems`` are the matrices that the closed form factored."""
+    """What came of all jobs.
+
+    ``systems`` are the matrices that the closed form factored, ``scores`` those of all rows where they were asked for
+    and known.
+    """
 
     weights: list[FloatArray]
     certificate: Certificate
@@ -139,6 +144,7 @@ class Solution:
     systems: list[Any]
     duals: list[FloatArray | None] = field(default_factory=list)
     memories: list[Any] = field(default_factory=list)
+    scores: list[FloatArray | None] = field(default_factory=list)
     deterministic: bool = True
 
     @property
@@ -304,6 +310,7 @@ class _Runs:
         self.plan: dict[str, Any] = {}
         self.systems: dict[Any, Any] = {}  # factored once for all targets
         self.memories: list[Any] = []
+        self.scores: list[FloatArray | None] = []
         self.deterministic = True
         self.stop: Stop | None = None
 
@@ -442,6 +449,8 @@ class _Runs:
         self.jobs.append(job)
         self.outcomes.append(outcome)
         self.memories.append(getattr(plan.solver, "memory", None))
+        last = getattr(problem, "last", None) if control.keep_scores else None
+        self.scores.append(last[1] if last is not None and np.array_equal(last[0], outcome.w) else None)
         self.deterministic &= getattr(plan.solver, "deterministic", True)
         if monitor is not None:
             self.watched.append({"label": job.label, **monitor.summary()})
@@ -484,5 +493,6 @@ class _Runs:
             systems=[system for system, _ in self.systems.values()],
             duals=[outcome.dual for outcome in self.outcomes],
             memories=self.memories,
+            scores=self.scores,
             deterministic=self.deterministic,
         )

@@ -207,6 +207,7 @@ class LinearSVC(LinearClassification):
 
     def _control(self) -> Control:
         control = super()._control()
+        control.keep_scores = True
         if self._constant():
             control.fit_intercept = False
             control.notes.append("the intercept is the weight of a constant feature, in a copy of X")

@@ -82,7 +82,11 @@ def multipliers(
     With the mean loss and a strength ``alpha`` the weights are ``sum_i a_i y_i x_i``, ``a = -y u p / alpha`` for slopes
     u: the multipliers of ``C sum s_i loss_i + |w|^2 / 2``.
     """
-    Z = np.ascontiguousarray(np.asarray(X @ coef.T, dtype=np.float64).T + intercept[:, None])
+    known = [scores for scores in solution.scores if scores is not None]
+    if len(known) == len(jobs):
+        Z = np.stack(known)
+    else:
+        Z = np.ascontiguousarray(np.asarray(X @ coef.T, dtype=np.float64).T + intercept[:, None])
     signs, amounts = np.empty_like(Z), np.empty_like(Z)
     for row, job in enumerate(jobs):
         u = scalar_slopes(job, Z[row], solution.duals[row], bool(np.any(intercept)))

@@ -33,6 +33,7 @@ class LinearProblem(LinearBase):
         constraint: Any = None,
     ) -> None:
         super().__init__(source, y, p, loss, penalty, fit_intercept, 1, constraint)
+        self.last: tuple[FloatArray, FloatArray] | None = None  # parameters and scores of the last product with X
 
     def evaluate(self, w: FloatArray) -> Evaluation:
         source, (coef, b) = self.source, self.layout.split(w)
@@ -49,6 +50,7 @@ class LinearProblem(LinearBase):
 
         parts = source.pool.map(task, source.shards)
         self.passes += 1.0
+        self.last = w, z
         loss = sum(part[0] for part in parts)
         return self._evaluation(w, loss, z, u, ordered_sum([part[2] for part in parts]), sum(part[1] for part in parts))
 
