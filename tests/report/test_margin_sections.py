@@ -97,6 +97,21 @@ def test_several_classes():
     assert f"{len(model.support_)} support vectors of 150 rows (setosa " in margin_words(model, data)[0]
 
 
+@pytest.mark.parametrize("kind", ["crammer_singer", "weston_watkins"])
+def test_all_classes_in_one_problem(kind):
+    data = read_dataset("iris")
+    model = LinearSVC(loss="hinge", multi_class=kind, tol=1e-4).fit(data.X, data.y)
+    page = margin_section(model, data)
+    rows = table(page)
+    assert [row[0] for row in rows] == ["setosa", "versicolor", "virginica"]
+    assert [int(row[1]) for row in rows] == model.n_support_.tolist()
+    for j, row in enumerate(rows):
+        apart = np.linalg.norm(model.coef_ - model.coef_[j], axis=1)
+        assert row[2] == rows[int(np.argmax(apart))][0]
+        assert row[3] == f"{2.0 / apart.max():.4g}"
+    assert "2/|w - v| of two classes" in margin_words(model, data)[0]
+
+
 def test_a_regression():
     data = read_dataset("diabetes")
     model = LinearSVR(epsilon=20.0, C=50.0, tol=1e-6).fit(data.X, data.y)

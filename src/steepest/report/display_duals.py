@@ -166,7 +166,8 @@ class DualDisplay:
 
     def _draw_slacks(self, ax: Axes) -> None:
         slack = self.slacks[min(self.problem, len(self.slacks) - 1)]
-        classifies = bool(self.duals.classes)
+        # one slack a row of several classes in one problem has no such side
+        classifies = bool(self.duals.classes) and len(self.slacks) == len(self.duals.values)
         positive = slack > SLACK * (1.0 if classifies else max(float(slack.max(initial=0.0)), 1e-300))
         bins = edges(slack, np.array([0.0, 1.0] if classifies else [0.0]), 24)
         every: list[FloatArray] = []

@@ -87,6 +87,9 @@ class MarginDisplay:
             ones = np.arange(k) if k > 1 else np.array([1])
             self.signs: FloatArray = np.where(self.codes[:, None] == ones, 1.0, -1.0)
             slacks = np.maximum(1.0 - self.signs * self.scores, 0.0)
+            own = getattr(model, "slacks_", None)
+            if getattr(model, "multi_class", "ovr") != "ovr" and own is not None and len(own) == n:
+                slacks = np.asarray(own, dtype=np.float64).reshape(n, -1)  # of all classes in one problem
         else:
             self.target: FloatArray = np.asarray(y, dtype=np.float64).ravel()
             if len(self.target) != n or self.coef.shape[0] != 1:

@@ -77,7 +77,10 @@ def margin_words(estimator: Any, data: Dataset | None = None) -> list[str]:
         inside, wrong = int((facts.slacks[0] > SLACK).sum()), int((facts.slacks[0] > 1.0).sum())
         lines.append(f"slacks: {inside:,} rows inside the margin or beyond, {wrong:,} of them on the wrong side")
     else:
-        lines.append(f"margins: 2/|w| from {widths.min():.4g} to {widths.max():.4g}; {share} ({by_class}{more})")
+        finite = widths[np.isfinite(widths)]
+        kind = "2/|w|" if widths.ndim == 1 else "2/|w - v| of two classes"
+        between = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "none to none"
+        lines.append(f"margins: {kind} from {between}; {share} ({by_class}{more})")
     return lines
 
 
@@ -190,12 +193,14 @@ def _slack_chart(facts: _Facts, groups: list[tuple[str, AnyArray]]) -> str:
     if len(groups) > 2:
         columns = [Group("rows", np.histogram(slack[shown], bins)[0], "main")]
     without = facts.n - int(shown.sum())
+    together = getattr(facts.model, "multi_class", "ovr") != "ovr"
+    said = "slack" if together else "slack [1 - yz]+; beyond 1: the wrong side"
     return column_chart(
         bins,
         columns,
         title="Slacks",
-        x_label=f"slack [1 - yz]+; beyond 1: the wrong side; {without:,} rows have none",
-        levels=[1.0],
+        x_label=f"{said}; {without:,} rows have none",
+        levels=[] if together else [1.0],
         describe=f"{int(shown.sum())} rows have a slack, the largest is {number(float(slack.max()))}.",
     )
 
@@ -226,30 +231,50 @@ def _dual_chart(facts: _Facts, groups: list[tuple[str, AnyArray]]) -> str:
 def _several(facts: _Facts) -> str:
     model = facts.model
     widths = np.asarray(model.margin_, dtype=np.float64)
-    ovr = getattr(model, "multi_class", "ovr") == "ovr"
+    if getattr(model, "multi_class", "ovr") != "ovr":
+        return _together(facts, widths)
     boxes = [("widths 2/|w|", f"{widths.min():.3g} to {widths.max():.3g}"), *_support_boxes(facts)]
     limited = facts.duals.limits is not None
-    heads = ["class", "width 2/|w|", "support vectors of the class"]
-    heads += ["of its problem, all classes", *(["at the limit C"] if limited else []), "with a slack"] if ovr else []
+    heads = ["class", "width 2/|w|", "support vectors of the class", "of its problem, all classes"]
+    heads += [*(["at the limit C"] if limited else []), "with a slack"]
     rows = []
     for j, name in enumerate(facts.names[:MOST_CLASSES]):
-        cells = [escape(name), f"{widths[j]:.4g}", f"{int(model.n_support_[j]):,}"]
-        if ovr:
-            counts = facts.counts[j]
-            cells += [f"{counts.support:,}", *([f"{counts.at_limit:,}"] if limited else [])]
-            cells.append(f"{int((facts.slacks[j] > SLACK).sum()):,}")
+        counts = facts.counts[j]
+        cells = [escape(name), f"{widths[j]:.4g}", f"{int(model.n_support_[j]):,}", f"{counts.support:,}"]
+        cells += [*([f"{counts.at_limit:,}"] if limited else []), f"{int((facts.slacks[j] > SLACK).sum()):,}"]
         rows.append(cells)
-    more = f" The first {MOST_CLASSES} of {len(facts.names)} are shown." if len(facts.names) > MOST_CLASSES else ""
-    said = (
-        "Each class against the rest is a problem of its own; a row is a support vector where it is one of any."
-        if ovr
-        else "One problem for all classes."
-    )
     chart = _slack_chart(facts, [("rows", np.ones(facts.n, dtype=bool))])
-    picture = f'<div class="card">{chart}</div>' if chart and ovr else ""
+    picture = f'<div class="card">{chart}</div>' if chart else ""
+    said = "Each class against the rest is a problem of its own; a row is a support vector where it is one of any."
     return (
         f'{_boxes(boxes)}<div class="card">{_table(heads, rows)}</div>{picture}'
-        f'<p class="soft">{said}{" The picture shows the largest slack of each row." if picture else ""}{more}</p>'
+        f'<p class="soft">{said}{" The picture shows the largest slack of each row." if picture else ""}'
+        f"{_first(facts)}</p>"
+    )
+
+
+def _first(facts: _Facts) -> str:
+    return f" The first {MOST_CLASSES} of {len(facts.names)} are shown." if len(facts.names) > MOST_CLASSES else ""
+
+
+def _together(facts: _Facts, widths: FloatArray) -> str:
+    """One problem for all classes: margins between pairs of them, and one slack a row."""
+    finite = widths[np.isfinite(widths)]
+    between = f"{finite.min():.3g} to {finite.max():.3g}" if finite.size else "none"
+    boxes = [("widths between two classes", between), *_support_boxes(facts)]
+    heads = ["class", "support vectors", "narrowest margin with", "its width"]
+    rows = []
+    for j, name in enumerate(facts.names[:MOST_CLASSES]):
+        others = np.where(np.arange(len(widths)) == j, np.inf, widths[j])
+        near = int(np.argmin(others))
+        rows.append(
+            [escape(name), f"{int(facts.model.n_support_[j]):,}", escape(facts.names[near]), f"{others[near]:.4g}"]
+        )
+    chart = _slack_chart(facts, [("rows", np.ones(facts.n, dtype=bool))])
+    picture = f'<div class="card">{chart}</div>' if chart else ""
+    return (
+        f'{_boxes(boxes)}<div class="card">{_table(heads, rows)}</div>{picture}<p class="soft">One problem for all '
+        f"classes: the margin of two is 2/|w - v|, of their weights w and v.{_first(facts)}</p>"
     )
 
 
