@@ -68,7 +68,7 @@ def test_options_reach_the_estimator():
         (("--model", "svm", "--epsilon", "1"), "--epsilon belongs to --model svr"),
         (("--model", "svr", "--hard-margin"), "--hard-margin belongs to --model svm"),
         (("--model", "svr", "--penalty", "l1"), "penalty l2"),
-        (("--model", "softmax", "--C", "1"), "--C belongs to --model svm or svr"),
+        (("--model", "softmax", "--C", "1"), "--C belongs to --model svm, svr or rank"),
         (("--model", "svm", "--valid", "0.2", "--patience", "3"), "do not go with --model svm"),
         (("--model", "svm", "--C", "0"), "must be above 0"),
     ],
