@@ -42,8 +42,10 @@ LOSSES = ("crammer_singer", "weston_watkins")
 SPARSE = 0.35  # share of non-zeros up to which dense rows are copied as compressed ones
 FALL = 0.4  # of the gap as epochs meet it, before it is evaluated
 EPOCHS_MOST = 8  # passes between two evaluations
-FACE_GAP = 3e-3  # relative gap before the first step on a face
+FACE_GAP = 0.1  # relative gap from which on there is a face worth a step
 FACE_PRODUCTS = 100  # of one such step at most, and of as much work as the epochs between two evaluations
+FACES_MOST = 20  # of ever fewer entries, between two evaluations
+SHORTER = (1.0, 0.4, 0.16)  # steps that are tried projected back
 FLAT = 30  # rounds without a better bound that are called rounding
 
 
@@ -149,7 +151,10 @@ class MulticlassDual:
         if state.rounds == 1:
             return self._judged(state, math.nan)
         if self.second_order and state.crawls and state.gap <= FACE_GAP:
-            self._face(state)
+            until = state.problem.passes + EPOCHS_MOST
+            for _ in range(FACES_MOST):
+                if not self._face(state) or state.problem.passes > until:
+                    break
         self._epochs(state)
         return self._judged(state, 1.0)
 
@@ -244,16 +249,19 @@ class MulticlassDual:
 
     # ------------------------------------------------------------------------------------------- the face
 
-    def _face(self, state: MulticlassState) -> None:
-        """Conjugate gradients on the entries of u that can move both ways, projected back; never a worse dual."""
+    def _face(self, state: MulticlassState) -> bool:
+        """Conjugate gradients on the entries of u that can move both ways, projected back; never a worse dual.
+
+        Returns whether the step met a limit, and a smaller face is worth another.
+        """
         problem, k = state.problem, state.U.shape[1]
         p, l2 = problem.p, problem.traits.l2
         M = np.empty_like(state.U)
         if not kernels.free_moves(state.y, state.box, state.U, M):
-            return
+            return False
         order = np.flatnonzero((M.sum(axis=1) > 0.0) & (p > 0.0) & (state.norms + state.reach > 0.0)).astype(np.uint32)
         if not len(order):
-            return
+            return False
         share = len(order) / len(p)
         M = M[order]
         own = p[order] * (state.norms[order] + state.reach) / l2  # a row's weight in its own optimum
@@ -267,7 +275,7 @@ class MulticlassDual:
             total[:] = 0.0
             kernels.lane_sums(state.rows, scale, S, order, V, total)
             kernels.lane_scores(state.rows, V, state.reach * total, order, out)
-            T = out * (scale / l2)[:, None]
+            T: FloatArray = out * (scale / l2)[:, None]
             kernels.onto_face(M, T)
             problem.passes += share
             return T
@@ -294,18 +302,32 @@ class MulticlassDual:
             rr, before = float(np.vdot(r, r)), rr
             v = r + (rr / before) * v
         step /= np.sqrt(p[order] * own)[:, None]
-        self._search(state, order, step, zero)
+        return self._search(state, order, step, zero)
 
-    def _search(self, state: MulticlassState, order: AnyArray, step: FloatArray, zero: FloatArray) -> None:
-        """The first of some shorter and shorter steps, projected back, that raises the dual."""
+    def _search(self, state: MulticlassState, order: AnyArray, step: FloatArray, zero: FloatArray) -> bool:
+        """The first of some shorter steps, projected back, that raises the dual; else the one that meets a limit first.
+
+        Returns whether it was a shorter one.
+        """
         p, l2 = state.problem.p, state.problem.traits.l2
-        known = state.U[order]
-        costs = state.costs[state.y[order]]
+        known, y = state.U[order], state.y[order]
+        costs = state.costs[y]
         old = self._value(state, state.W, state.b)
-        t = 1.0
-        for _ in range(6):
+        lower, upper = np.zeros_like(known), np.full_like(known, 1.0 if state.box else math.inf)
+        each = np.arange(len(y))
+        lower[each, y], upper[each, y] = (-math.inf if state.box else -1.0), math.inf
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(step < 0.0, (lower - known) / step, np.where(step > 0.0, (upper - known) / step, math.inf))
+        nearest = float(room.min())
+        for t in (*SHORTER, nearest):
+            whole = t <= nearest
             new = known + t * step
-            kernels.back_inside(state.y[order], state.box, new)
+            if whole:
+                new = np.where(room <= t, np.where(step < 0.0, lower, upper), new)
+                most = y if state.box else np.argmax(new - lower, axis=1)
+                new[each, most] -= new.sum(axis=1)  # rounding
+            else:
+                kernels.back_inside(y, state.box, new)
             change = new - known
             W, total = state.W.copy(), zero.copy()
             kernels.lane_sums(state.rows, -p[order] / l2, change, order, W, total)
@@ -313,16 +335,17 @@ class MulticlassDual:
             b = state.b + state.reach * total
             gained = float(p[order] @ np.einsum("ij,ij->i", costs, change))
             if gained + self._value(state, W, b) - old > 0.0:
-                state.U[order] = new
-                state.W, state.b = W, b
+                state.U[order], state.W, state.b = new, W, b
                 state.face += 1
-                return
-            t *= 0.4
+                return bool(t < 1.0)
+            if whole:
+                break
+        return False
 
     def _value(self, state: MulticlassState, W: FloatArray, b: FloatArray) -> float:
         """What the dual loses for W and b."""
         l2 = state.problem.traits.l2
-        value = -0.5 * l2 * float(np.vdot(W, W))
+        value: float = -0.5 * l2 * float(np.vdot(W, W))
         if state.reach > 0.0:
             value -= 0.5 * l2 / state.reach * float(b @ b - state.centre @ state.centre)
         return value
