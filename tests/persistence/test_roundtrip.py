@@ -69,6 +69,9 @@ CASES = {
         THREE,
     ),
     "stochastic, numbers": (steepest.SGDRegressor(order=Cyclic(60), max_iter=5, tol=None), X, Y),
+    "label sets": (steepest.MultilabelSVM(pairs=[(0, 1)], alpha=0.1), X, np.c_[TWO, X[:, :2] > 0].astype(int)),
+    "label sets, one by one": (steepest.MultilabelSVM(alpha=0.1), X, np.c_[TWO, X[:, :2] > 0].astype(int)),
+    "taxonomy": (steepest.TaxonomySVM({"low": "a", "middle": "a", "a": "r", "high": "r"}, alpha=0.1), X, THREE),
     "perceptron": (steepest.Perceptron(max_iter=5, tol=None), X, THREE),
 }
 
