@@ -14,10 +14,12 @@ from steepest import (
     LinearSVC,
     LinearSVR,
     LogisticRegression,
+    MultilabelSVM,
     Perceptron,
     Ridge,
     SGDClassifier,
     SGDRegressor,
+    TaxonomySVM,
 )
 from steepest.losses import Huber
 
@@ -44,6 +46,8 @@ ESTIMATORS = [
     LinearSVC(multi_class="crammer_singer", tol=1e-12),
     LinearSVC(multi_class="weston_watkins", tol=1e-12),
     LinearSVR(),
+    MultilabelSVM(tol=1e-6),
+    TaxonomySVM(alpha=0.3, tol=1e-11),
 ]
 
 
