@@ -107,7 +107,7 @@ def test_predictions_are_the_best_sets(pairs):
 
 
 def test_coupled_labels_are_predicted_better_where_they_depend_on_each_other():
-    """Properties of digits: of 32 sets ten occur, so that each label tells of the others."""
+    """Properties of digits: of 32 sets eight occur, so that each label tells of the others."""
     X, digit = load_digits(return_X_y=True)
     properties = [digit % 2 == 0, digit > 4, *(np.isin(digit, some) for some in ([2, 3, 5, 7], [0, 6, 8, 9]))]
     Y = np.stack([*properties, np.isin(digit, [0, 1, 4, 9])], axis=1).astype(int)
