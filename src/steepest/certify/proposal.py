@@ -34,6 +34,7 @@ def scored(problem: Any, w: FloatArray) -> Evaluation:
         loss = float(passes.losses_slopes(problem.loss, z, problem.y, problem.p, u))
     else:
         z = problem.source.matvec(np.ascontiguousarray(head), tail if len(tail) else 0.0)
+        problem.last = w, z
         loss, u = problem.losses_slopes(z)
     return Evaluation(w, loss + problem.penalty_value(w), loss, np.empty(0), z, u)
 

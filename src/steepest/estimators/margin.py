@@ -12,6 +12,7 @@ from steepest.estimators.classification import Encoded, LinearClassification
 from steepest.estimators.fitting import Control, Job, Solution
 from steepest.estimators.margin_attributes import (
     joint_multipliers,
+    joint_scores,
     joint_slacks,
     joint_widths,
     multipliers,
@@ -311,7 +312,7 @@ class LinearSVC(LinearClassification):
 
     def _finish_joint(self, solution: Solution, data: Encoded, job: Job) -> None:
         """Multipliers, widths and slacks of one problem of all classes; two classes become one score."""
-        Z = np.asarray(data.X @ self.coef_.T, dtype=np.float64) + self.intercept_
+        Z = joint_scores(data.X, solution, self.coef_, self.intercept_)
         self.dual_coef_ = joint_multipliers(job, Z, solution.duals[0], bool(np.any(self.intercept_)))
         self._support(np.abs(self.dual_coef_).max(axis=0, keepdims=True), data)
         self.slacks_ = joint_slacks(job, Z)

@@ -50,6 +50,15 @@ def joint_multipliers(job: Job, Z: FloatArray, proposed: FloatArray | None, inte
     return np.ascontiguousarray(-(u * job.p[:, None]).T / _strength(job)) + 0.0  # no -0
 
 
+def joint_scores(X: Any, solution: Solution, coef: FloatArray, intercept: FloatArray) -> FloatArray:
+    """Scores of all rows, (n, k): those of the certificate where it has met these parameters."""
+    known = solution.scores[0]
+    if known is not None:
+        return known
+    Z: FloatArray = np.asarray(X @ coef.T, dtype=np.float64) + intercept
+    return Z
+
+
 def joint_slacks(job: Job, Z: FloatArray) -> FloatArray:
     """What each row lacks: (n,) the worst for Crammer-Singer, (n, k) by class for Weston-Watkins."""
     n, k = Z.shape

@@ -39,6 +39,7 @@ class MulticlassProblem(LinearBase):
     ) -> None:
         require_scores(loss, n_outputs)
         super().__init__(source, y, p, loss, penalty, fit_intercept, n_outputs, constraint)
+        self.last: tuple[FloatArray, FloatArray] | None = None  # parameters and scores of the last product with X
 
     def _precision(self) -> Any:
         return np.float32 if not self.precise and self.source.dtype == np.float32 else np.float64
@@ -78,6 +79,7 @@ class MulticlassProblem(LinearBase):
     def evaluate(self, w: FloatArray) -> Evaluation:
         W, b = self.layout.split(w)
         loss, Z, U, G, total = self._sweep(W, self._shift(b))
+        self.last = (w, Z) if self.precise else None
         return self._evaluation(w, loss, Z, U, G, total)
 
     def _evaluation(
