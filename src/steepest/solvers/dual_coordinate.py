@@ -30,6 +30,7 @@ from steepest.kernels import dual, passes
 from steepest.kernels.multiclass import conjugates_sum_many
 from steepest.losses.registry import has
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
+from steepest.solvers.dual_blocks import checked, in_blocks, worth
 from steepest.solvers.rough import spread_rows
 
 FIRST = 2  # epochs before the first look at the gap, which costs half a pass
@@ -63,13 +64,17 @@ class DualCoordinateAscent:
     ----------
     seed : int
         Of the orders of the rows; the same seed gives the same bits.
+    blocks : int
+        Above 1: epochs in so many blocks of rows, which threads share (`solvers.dual_blocks`): the same bits for any
+        number of threads, but other bits, and more epochs, than one block.
     """
 
     name = "dual_coordinate"
     patience = 50  # the primal objective need not fall; the dual one never does the opposite
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, blocks: int = 1) -> None:
         self.seed = seed
+        self.blocks = checked(blocks)
 
     def missing(self, traits: Traits) -> str | None:
         """What is needed and not there."""
@@ -141,13 +146,20 @@ class DualCoordinateAscent:
     def _epoch(self, state: DualState, share: float) -> None:
         problem = state.problem
         order = state.generator.permutation(len(state.u))
-        shared = (problem.source.rows, problem.y, problem.p, state.norms, problem.traits.l2, order, state.w, state.u)
-        if state.u.ndim == 2:
-            k = state.u.shape[1]
-            dual.softmax_epoch(*shared, *state.scratch, np.zeros(k), np.zeros(k), share)
+        rows, norms, u = problem.source.rows, state.norms, state.u
+
+        def steps(k: int, order: AnyArray, w: FloatArray, l2: float) -> None:
+            shared = (rows, problem.y, problem.p, norms, l2, order, w, u)
+            if u.ndim == 2:
+                dual.softmax_epoch(*shared, *state.scratch, np.zeros(u.shape[1]), np.zeros(u.shape[1]), share)
+            else:
+                kernel: Any = dual.smooth_epoch if has(problem.loss, "curvature") else dual.kinked_epoch
+                kernel(problem.loss, *shared, *state.scratch, share)
+
+        if worth(problem, len(order), self.blocks):
+            state.w, _ = in_blocks(problem, order, self.blocks, state.w, steps)
         else:
-            kernel: Any = dual.smooth_epoch if has(problem.loss, "curvature") else dual.kinked_epoch
-            kernel(problem.loss, *shared, *state.scratch, share)
+            steps(0, order, state.w, problem.traits.l2)
         problem.passes += 1.0
 
 

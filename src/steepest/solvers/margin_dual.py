@@ -35,6 +35,7 @@ from steepest.kernels.margin_dual import margin_epoch
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers.augmented import AugmentedLagrangian
 from steepest.solvers.augmented_system import GRAM_MOST
+from steepest.solvers.dual_blocks import checked, margin_blocks, worth
 from steepest.solvers.margin_face import face_steps
 from steepest.solvers.sifting import Sifting, far
 
@@ -104,6 +105,9 @@ class MarginDual:
         Of the orders of the rows; the same seed gives the same bits.
     second_order : bool
         False: epochs alone.
+    blocks : int
+        Above 1: epochs in so many blocks of rows, which threads share (`solvers.dual_blocks`): the same bits for any
+        number of threads, but other bits, and more epochs, than one block.
 
     Attributes
     ----------
@@ -114,9 +118,10 @@ class MarginDual:
     name = "margin_dual"
     patience = 100  # the primal objective need not fall
 
-    def __init__(self, seed: int = 0, second_order: bool = True) -> None:
+    def __init__(self, seed: int = 0, second_order: bool = True, blocks: int = 1) -> None:
         self.seed = seed
         self.second_order = second_order
+        self.blocks = checked(blocks)
         self.aim: float | None = None
 
     def missing(self, traits: Traits) -> str | None:
@@ -151,13 +156,18 @@ class MarginDual:
         present = np.flatnonzero(problem.p > 0.0).astype(np.uint32)
         state = MarginState(
             problem, point, shift, a, diagonal, cap, norms, present, len(present),
-            np.array([self.seed * 2 + 0x9E3779B97F4A7C15], dtype=np.uint64), np.array([np.inf, -np.inf]),
+            self._generators(), np.array([np.inf, -np.inf]),
             floor=FLOOR * abs(problem.null_value()), centre=shift,
         )  # fmt: skip
         if problem.layout.intercept:
             state.reach = max(float(problem.p @ norms), 1e-300)
             state.shift = state.centre + state.reach / problem.traits.l2 * float(problem.p @ (a * problem.y))
         return state
+
+    def _generators(self) -> AnyArray:
+        """One for each block; none of them zero, for they are odd."""
+        seeds = [(self.seed * 2 + 0x9E3779B97F4A7C15 * (2 * k + 1)) % 2**64 for k in range(self.blocks)]
+        return np.array(seeds, dtype=np.uint64)
 
     def _crawls(self, state: MarginState) -> bool:
         """Whether epochs on the hinge have found what they find soon, and a matrix of order d finds the rest.
@@ -230,10 +240,14 @@ class MarginDual:
         goal = max(WORK, GROWTH * state.work) if self.aim is None else max(AIMED_WORK, 2.0 * GROWTH * state.work)
         while work < goal:
             before = state.size
-            kept, shift, owed = margin_epoch(
-                problem.source.rows, problem.y, problem.p, state.norms, problem.traits.l2, state.reach, state.diagonal,
-                state.cap, state.active, state.size, state.generator, state.bounds, state.w, state.shift, state.a,
-            )  # fmt: skip
+            if worth(problem, state.size, self.blocks):
+                kept, shift, owed = margin_blocks(state, self.blocks)
+            else:
+                kept, shift, owed = margin_epoch(
+                    problem.source.rows, problem.y, problem.p, state.norms, problem.traits.l2, state.reach,
+                    state.diagonal, state.cap, state.active, state.size, state.generator, state.bounds, state.w,
+                    state.shift, state.a,
+                )  # fmt: skip
             state.size, state.shift = int(kept), float(shift)
             work += max(before, 1) / n
             most, least = state.bounds
