@@ -15,10 +15,10 @@ says; it loses about the imbalance times the distance of the rows that make up f
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from steepest.protocols import AnyArray, FloatArray
 
@@ -134,20 +134,19 @@ class _Plan:
         return rows, room, price
 
     def room(self) -> FloatArray:
-        """How much could be moved from a to b, (k, k)."""
+        """How much could be moved from a to b, (k, k): O(n k)."""
         k = self.u.shape[1]
-        out = np.zeros((k, k))
-        for c in range(k):
-            rows = np.flatnonzero(self.y == c)
-            p, u = self.p[rows], self.u[rows]
-            if not self.boxed:
-                q = u.copy()
-                q[:, c] += 1.0
-                out += (p @ np.maximum(q, 0.0))[:, None]
-            else:
-                others = np.arange(k) != c
-                out[c, others] += p @ (1.0 - u[:, others])
-                out[others, c] += p @ u[:, others]
+        if not self.boxed:
+            q = self.u.copy()
+            q[np.arange(len(q)), self.y] += 1.0
+            return np.repeat((self.p @ np.maximum(q, 0.0))[:, None], k, axis=1)
+        wrong = self.u.copy()
+        wrong[np.arange(len(wrong)), self.y] = 0.0
+        n = len(wrong)
+        members = sp.csr_array((self.p, self.y, np.arange(n + 1)), shape=(n, k)).T
+        lifted = np.asarray(members @ wrong)  # of class c, what its rows have given to j
+        out: FloatArray = np.bincount(self.y, self.p, k)[:, None] - lifted + lifted.T
+        np.fill_diagonal(out, 0.0)
         return out
 
 
@@ -167,18 +166,19 @@ def _cheapest(
 def _shortest(room: FloatArray, source: int, sink: int) -> list[tuple[int, int, float]] | None:
     """The edges of a shortest way that has room, with the room of each; None where there is none."""
     least = _ROUNDING * float(room.max(initial=0.0))
-    before = {source: source}
-    waiting = deque([source])
-    while waiting and sink not in before:
-        a = waiting.popleft()
-        for b in np.flatnonzero(room[a] > least).tolist():
-            if b not in before:
-                before[b] = a
-                waiting.append(b)
-    if sink not in before:
+    before = np.full(len(room), -1)
+    before[source] = source
+    front = np.array([source])
+    while len(front) and before[sink] < 0:
+        reach = (room[front] > least) & (before < 0)
+        found = np.flatnonzero(reach.any(axis=0))
+        before[found] = front[reach[:, found].argmax(axis=0)]
+        front = found
+    if before[sink] < 0:
         return None
     way, b = [], sink
     while b != source:
-        way.append((before[b], b, float(room[before[b], b])))
-        b = before[b]
+        a = int(before[b])
+        way.append((a, b, float(room[a, b])))
+        b = a
     return way[::-1]
