@@ -18,6 +18,7 @@ if _TYPE_CHECKING:
     from steepest import functions as functions
     from steepest import losses as losses
     from steepest import metrics as metrics
+    from steepest import networks as networks
     from steepest import penalties as penalties
     from steepest import structured as structured
     from steepest.analysis import check_convexity as check_convexity
@@ -140,6 +141,7 @@ _HOMES = {
     "losses": "steepest.losses",
     "metrics": "steepest.metrics",
     "minimize": "steepest.optimize",
+    "networks": "steepest.networks",
     "observe": "steepest.record.observers",
     "penalties": "steepest.penalties",
     "race": "steepest.racing.race",

@@ -1,0 +1,49 @@
+"""Losses of the registry on the outputs of a network: one number, slope and curvature an entry or a row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steepest.jit import kernel
+from steepest.losses.registry import curvature, slope, value, value_slope
+
+
+@kernel
+def entry_values(loss, z, y, out):
+    """loss(z, y), entry by entry; arithmetic in float64."""
+    for i in range(z.shape[0]):
+        out[i] = value(loss, float(z[i]), float(y[i]))
+
+
+@kernel
+def entry_slopes(loss, z, y, out):
+    """The derivative in z."""
+    for i in range(z.shape[0]):
+        out[i] = slope(loss, float(z[i]), float(y[i]))
+
+
+@kernel
+def entry_curvatures(loss, z, y, out):
+    """The second derivative in z."""
+    for i in range(z.shape[0]):
+        out[i] = curvature(loss, float(z[i]), float(y[i]))
+
+
+@kernel
+def row_values(loss, Z, y, z, u, out):
+    """The loss of each row of scores; z and u are float64 vectors to work in."""
+    for i in range(Z.shape[0]):
+        for j in range(Z.shape[1]):
+            z[j] = Z[i, j]
+        out[i] = value_slope(loss, z, np.int64(y[i]), u)
+
+
+@kernel
+def row_slopes(loss, Z, y, z, u, out):
+    """The gradient of each row's loss in its scores."""
+    for i in range(Z.shape[0]):
+        for j in range(Z.shape[1]):
+            z[j] = Z[i, j]
+        value_slope(loss, z, np.int64(y[i]), u)
+        for j in range(Z.shape[1]):
+            out[i, j] = u[j]
