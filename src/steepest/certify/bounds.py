@@ -7,42 +7,15 @@ estimates with one; the certificate recomputes everything.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from steepest.certify.gap import always_finite, apart, fenchel_sum, rounding, scales
-from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
+from steepest.protocols import Bound, CertificateKind, Evaluation, FloatArray
 
 NEAR = 1e-13  # of the objective: bounds below it are given their rounding
 FLOOR = 1e-10  # of the objective at zero: below it, relative to the optimum means nothing in float64
-
-
-def certificate_of(
-    bound: Bound,
-    tol: float,
-    passed: bool,
-    status: Status,
-    reason: str,
-    fallbacks: Sequence[str] = (),
-    evidence: Mapping[str, Any] | None = None,
-) -> Certificate:
-    """The certificate that says what a bound proves."""
-    return Certificate(
-        kind=bound.kind,
-        value=bound.value,
-        relative=bound.relative,
-        tol=tol,
-        passed=passed,
-        bounds=bound.bounds,
-        primal=bound.primal,
-        dual=bound.dual,
-        status=status,
-        reason=reason,
-        fallbacks=tuple(fallbacks),
-        evidence=dict(evidence or {}),
-    )
 
 
 def relative_to(value: float, lower: float, primal: float, floor: float) -> float:
@@ -58,6 +31,17 @@ def relative_to(value: float, lower: float, primal: float, floor: float) -> floa
     scale = lower if lower > 0.0 else max(abs(primal), abs(lower) if math.isfinite(lower) else 0.0)
     scale = max(scale, floor, np.finfo(np.float64).tiny)
     return max(value, 0.0) / scale
+
+
+def gap_bound(primal: float, lower: float, floor: float) -> Bound:
+    """What a point and a proven lower bound of the optimum say of each other.
+
+    >>> gap_bound(0.5, 0.4, 1e-10)
+    Bound(kind='duality_gap', value=0.09999999999999998, relative=0.24999999999999994, bounds='suboptimality', \
+primal=0.5, dual=0.4)
+    """
+    gap = max(primal - lower, 0.0)
+    return Bound("duality_gap", gap, relative_to(gap, lower, primal, floor), "suboptimality", primal, lower)
 
 
 def quick_bound(problem: Any, at: Evaluation, floor: float) -> Bound:

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, certificate_of, relative_to
+from steepest.certify.bounds import FLOOR, relative_to
 from steepest.certify.columns import culprit
 from steepest.certify.consistency import contradiction
 from steepest.certify.gap import Gap, duality_gap, gap_at_zero, has_dual
@@ -38,11 +38,11 @@ from steepest.certify.held import bounded
 from steepest.certify.proposal import gap_of_proposal, scored
 from steepest.certify.second_order import WORK, applies, concordant, factor, local_bound, newton_dual, stationarity
 from steepest.certify.separability import Direction, quasi_separating, separating
-from steepest.certify.words import ended, hidden, measured
+from steepest.certify.verdict import certificate_of, joined, missed
+from steepest.certify.words import hidden, measured
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 
-_KEPT = (Status.STOPPED_EARLY, Status.BUDGET, Status.STALLED, Status.INTERRUPTED, Status.DIVERGED)
 _LOOSE = 1e3  # times tol: a gap that more rounds will close
 _OUTSIDE = 1e-12  # of a constraint: what rounding may leave
 _CHEAP = 5e7  # multiply-adds of a Hessian beside a gap that missed, while the solver can still go on
@@ -157,8 +157,7 @@ class _Judge:
         if problem.traits.convex:
             wrong = contradiction(problem, at)
             if wrong is not None:
-                early = self.status if self.status in _KEPT else Status.APPROXIMATE
-                return self._nothing(at.value, early, self._joined(wrong[0]), wrong[1])
+                return self._nothing(at.value, missed(self.status), self._joined(wrong[0]), wrong[1])
         bound, evidence = self._best_bound(at, dual, penalised)
         if bound is not None and bound.relative <= self.tol:
             return self._passed(bound, evidence)
@@ -252,15 +251,13 @@ class _Judge:
     # ------------------------------------------------------------------------------------------- verdicts
 
     def _joined(self, what: str) -> str:
-        """The reason of an early end, followed by what was found."""
-        before = ended(self.status, self.reason) if self.status in _KEPT else ""
-        return f"{before}; {what}" if before else what
+        return joined(self.status, self.reason, what)
 
     def _passed(self, bound: Bound, evidence: dict[str, Any]) -> Certificate:
         return self._of(bound, True, Status.CERTIFIED, self._joined(measured(bound, self.tol)), evidence)
 
     def _missed(self, at: Evaluation, bound: Bound, evidence: dict[str, Any]) -> Certificate:
-        status = self.status if self.status in _KEPT else Status.APPROXIMATE
+        status = missed(self.status)
         said = measured(bound, self.tol)
         huge = culprit(self.problem, at, self.tol)
         if huge is not None:
@@ -278,7 +275,7 @@ class _Judge:
 
     def _stationary(self, at: Evaluation) -> Certificate:
         problem, traits = self.problem, self.problem.traits
-        status = self.status if self.status in _KEPT else Status.APPROXIMATE
+        status = missed(self.status)
         seen = stationarity(problem, at, self.tol, self.floor, self.deep and not traits.convex)
         kind: CertificateKind = "prox_residual" if traits.l1 > 0.0 or traits.constrained else "gradient_norm"
         evidence: dict[str, Any] = {"verdict": seen.name, "gradient_norm": seen.gradient_norm}
@@ -300,7 +297,7 @@ class _Judge:
         return self._of(bound, False, status, self._joined(said), evidence)
 
     def _outside(self, violation: float) -> Certificate:
-        status = self.status if self.status in _KEPT else Status.APPROXIMATE
+        status = missed(self.status)
         said = (
             f"the weights are outside the constraint {self.problem.constraint!r} by {violation:.2g}, so nothing is "
             "proven about them; project them onto it"

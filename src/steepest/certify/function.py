@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.certify.bounds import certificate_of
 from steepest.certify.faces import EDGE, Face, face_at
 from steepest.certify.second_order import Verdict, curvatures_by_lanczos
+from steepest.certify.verdict import certificate_of
 from steepest.penalties.nearest import norm
 from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, certificate_of, relative_to
-from steepest.certify.words import ended, measured
+from steepest.certify.bounds import FLOOR, gap_bound
+from steepest.certify.verdict import diverged, judged, nothing
 from steepest.protocols import Bound, Certificate, FloatArray, Status
 
-_KEPT = (Status.STOPPED_EARLY, Status.BUDGET, Status.STALLED, Status.INTERRUPTED, Status.DIVERGED)
 _WIDTHS = (1.0, 0.1, 0.01, 1e-3)  # tried where nothing is proposed
 _EPS = 2.0**-52
 
@@ -59,14 +58,14 @@ def certify_ranking(
     True
     """
     w = np.ascontiguousarray(w, dtype=np.float64)
-    if not np.all(np.isfinite(w)):
-        bad = int(np.count_nonzero(~np.isfinite(w)))
-        return _nothing(tol, Status.DIVERGED, f"{bad} of {len(w)} parameters are not finite")
+    lost = diverged(w, tol)
+    if lost is not None:
+        return lost
     proposed = dual is not None and dual.shape == (len(w) + 1,) and np.all(np.isfinite(dual)) and dual[-1] > 0.0
     width = float(dual[-1]) if proposed and dual is not None else _WIDTHS[0]
     at = problem.evaluate(w, width)
     if not np.isfinite(at.value):
-        return _nothing(tol, Status.DIVERGED, f"the objective is {at.value}")
+        return nothing(tol, Status.DIVERGED, f"the objective is {at.value}")
     floor = FLOOR * abs(null_value)
     best = _bound(at, at, floor)
     if problem.loss == "hinge" and best.relative > tol:
@@ -74,22 +73,11 @@ def certify_ranking(
             other = problem.evaluate(np.ascontiguousarray(point), g)
             found = _bound(at, other, floor)
             best = found if found.value < best.value else best
-    passed = best.relative <= tol
-    early = ended(status, reason) if status in _KEPT else ""
-    said = measured(best, tol)
-    after = Status.CERTIFIED if passed else (status if status in _KEPT else Status.APPROXIMATE)
-    return certificate_of(best, tol, passed, after, f"{early}; {said}" if early else said)
+    return judged(best, tol, status, reason)
 
 
 def _bound(at: Any, other: Any, floor: float) -> Bound:
     """The gap of the point ``at`` by the multipliers at ``other``, with what rounding may hide of it."""
     gap = at.extra["gap"] if other is at else at.value - other.extra["dual"]
     size = 1.0 + float(np.abs(other.extra["z"]) @ np.abs(other.slopes)) + at.value + other.extra["banded"]
-    gap = max(gap, 0.0) + 4.0 * _EPS * size
-    lower = at.value - gap
-    return Bound("duality_gap", gap, relative_to(gap, lower, at.value, floor), "suboptimality", at.value, lower)
-
-
-def _nothing(tol: float, status: Status, reason: str) -> Certificate:
-    nan = float("nan")
-    return certificate_of(Bound("none", float("inf"), float("inf"), "nothing", nan, nan), tol, False, status, reason)
+    return gap_bound(at.value, at.value - max(gap, 0.0) - 4.0 * _EPS * size, floor)

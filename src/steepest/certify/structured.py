@@ -20,10 +20,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from steepest.certify.bounds import FLOOR, relative_to
-from steepest.certify.words import ended, measured
+from steepest.certify.verdict import diverged, joined, judged, missed, nothing
 from steepest.protocols import Bound, Certificate, FloatArray, Status
 
-_KEPT = (Status.STOPPED_EARLY, Status.BUDGET, Status.STALLED, Status.INTERRUPTED, Status.DIVERGED)
 _EPS = 2.0**-52
 _ABOVE = 2.0**-36  # of the numbers that are added up: a plane this far above the largest is above it
 
@@ -70,18 +69,17 @@ def certify_structured(
     """
     w = np.ascontiguousarray(w, dtype=np.float64)
     calls = problem.calls
-    if not np.all(np.isfinite(w)):
-        bad = int(np.count_nonzero(~np.isfinite(w)))
-        return _nothing(tol, Status.DIVERGED, f"{bad} of {len(w)} parameters are not finite", {})
+    lost = diverged(w, tol)
+    if lost is not None:
+        return lost
     at = problem.evaluate(w)
     if not math.isfinite(at.value):
-        return _nothing(tol, Status.DIVERGED, f"the objective is {at.value}", {})
+        return nothing(tol, Status.DIVERGED, f"the objective is {at.value}")
     lower, size, above = 0.0, 0.0, 0.0  # P* >= 0, for the truth is a label too
     if proposal is not None and len(proposal.weights):
         lower, size, above = _dual(problem, w, at.extra["hinges"], proposal)
     exact = problem.planes.exact and above <= 0.0
     evidence = {"exact_oracle": exact, "n_calls": problem.calls - calls}
-    early = ended(status, reason) if status in _KEPT else ""
     if not exact:
         why = (
             "the oracle states that it is not exact"
@@ -89,8 +87,8 @@ def certify_structured(
             else f"the oracle missed the largest: a label that it found before scores higher, by {above:.3g}"
         )
         said = f"{why}, so the objective may be larger than the {at.value:.6g} that was found"
-        kept = status if status in _KEPT and status is not Status.STALLED else Status.APPROXIMATE
-        return _nothing(tol, kept, f"{early}; {said}" if early else said, evidence, at.value, lower)
+        after = Status.APPROXIMATE if status is Status.STALLED else missed(status)
+        return nothing(tol, after, joined(status, reason, said), evidence, at.value, lower)
     gap = max(at.value - lower, 0.0) + 4.0 * _EPS * (abs(at.value) + size + abs(null_value))
     bound = Bound(
         "duality_gap",
@@ -100,10 +98,7 @@ def certify_structured(
         at.value,
         lower,
     )
-    passed = bound.relative <= tol
-    after = Status.CERTIFIED if passed else (status if status in _KEPT else Status.APPROXIMATE)
-    said = measured(bound, tol)
-    return _of(bound, tol, passed, after, f"{early}; {said}" if early else said, evidence)
+    return judged(bound, tol, status, reason, evidence)
 
 
 def _dual(problem: Any, w: FloatArray, hinges: FloatArray, point: Any) -> tuple[float, float, float]:
@@ -145,25 +140,3 @@ def _values(problem: Any, w: FloatArray, point: Any) -> tuple[FloatArray, FloatA
         values[lot] += own.multiply(scores).sum(axis=1)
         sizes[lot] += abs(own).multiply(np.abs(scores)).sum(axis=1)
     return values, sizes
-
-
-def _nothing(
-    tol: float, status: Status, reason: str, evidence: dict[str, Any], primal: float = math.nan, dual: float = math.nan
-) -> Certificate:
-    return _of(Bound("none", math.inf, math.inf, "nothing", primal, dual), tol, False, status, reason, evidence)
-
-
-def _of(bound: Bound, tol: float, passed: bool, status: Status, reason: str, evidence: dict[str, Any]) -> Certificate:
-    return Certificate(
-        kind=bound.kind,
-        value=bound.value,
-        relative=bound.relative,
-        tol=tol,
-        passed=passed,
-        bounds=bound.bounds,
-        primal=bound.primal,
-        dual=bound.dual,
-        status=status,
-        reason=reason,
-        evidence=evidence,
-    )

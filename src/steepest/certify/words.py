@@ -23,6 +23,7 @@ _ENDED = {
     Status.INTERRUPTED: "the run was interrupted",
     Status.DIVERGED: "the run diverged",
 }
+KEPT = frozenset(_ENDED)  # ends that a certificate which misses its tolerance tells
 
 
 def measured(bound: Bound, tol: float) -> str:

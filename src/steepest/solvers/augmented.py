@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from steepest.certify.balance import shrunk
-from steepest.certify.bounds import FLOOR, relative_to
+from steepest.certify.bounds import FLOOR, gap_bound
 from steepest.certify.gap import penalty_gap, scales_for
 from steepest.kernels import passes
 from steepest.kernels.augmented import loss_scale, settle_multipliers, shifted_slopes
 from steepest.kernels.fenchel import fenchel
 from steepest.losses.envelopes import Envelope
-from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
+from steepest.protocols import AnyArray, Evaluation, FloatArray, Round, Traits
 from steepest.solvers.augmented_system import GRAM_MOST, gram_step, rows_step
 from steepest.solvers.roots import bracketed_root
 
@@ -425,9 +425,7 @@ class AugmentedLagrangian:
 
     def _round(self, state: AugmentedState, t: float) -> Round:
         assert state.at is not None
-        value = max(state.primal - state.dual, 0.0)
-        relative = relative_to(value, state.dual, state.primal, state.floor)
-        bound = Bound("duality_gap", value, relative, "suboptimality", state.primal, state.dual)
+        bound = gap_bound(state.primal, state.dual, state.floor)
         return Round(state.at, t, bound=bound, dual=state.best)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.certify.bounds import relative_to
+from steepest.certify.bounds import gap_bound
 from steepest.exceptions import IncompatibleError
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
 from steepest.solvers import working_set
@@ -416,9 +416,7 @@ class CoordinateDescent:
         bound = working_set.gap(state.problem, new, state.floor)
         if state.lower > bound.dual:
             # a lower bound of the optimum stays one: keep the best
-            value = new.value - state.lower
-            relative = relative_to(value, state.lower, new.value, state.floor)
-            bound = Bound("duality_gap", value, relative, "suboptimality", new.value, state.lower)
+            bound = gap_bound(new.value, state.lower, state.floor)
         state.lower = max(state.lower, bound.dual)
         before = state.bound.value if state.bound is not None else math.inf
         state.ratio = bound.value / before if before > 0.0 and math.isfinite(before) else 1.0

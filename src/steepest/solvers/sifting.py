@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from steepest.certify.bounds import FLOOR, relative_to
+from steepest.certify.bounds import FLOOR, gap_bound, relative_to
 from steepest.data.source import as_source
 from steepest.kernels import passes
 from steepest.problems.linear import LinearProblem
-from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round
+from steepest.protocols import AnyArray, Evaluation, FloatArray, Round
 from steepest.solvers.augmented import AugmentedLagrangian
 from steepest.solvers.rough import spread_rows
 
@@ -171,8 +171,7 @@ class Sifting:
         """The point and its bound."""
         problem = state.problem
         flat = np.append(state.w, state.shift) if problem.layout.intercept else state.w.copy()
-        gap = state.primal - state.best
-        bound = Bound("duality_gap", gap, state.gap, "suboptimality", state.primal, state.best)
+        bound = gap_bound(state.primal, state.best, state.floor)
         loss = state.primal - problem.penalty_value(flat)
         at = Evaluation(flat, state.primal, loss, np.full(1, np.nan), state.z, state.slopes)
         return Round(at, step, bound=bound, dual=state.dual)

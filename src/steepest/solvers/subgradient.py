@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, quick_bound, relative_to
+from steepest.certify.bounds import FLOOR, gap_bound, quick_bound
 from steepest.certify.gap import has_dual
 from steepest.certify.proposal import gap_of_proposal
 from steepest.exceptions import InvalidParameterError
@@ -300,11 +300,8 @@ def _prove(state: SubgradientState, at: Evaluation) -> Bound | None:
             state.lower = at.value - found.value
     if not math.isfinite(state.lower):
         return plain
-    gap = max(at.value - state.lower, 0.0)
-    relative = relative_to(gap, state.lower, at.value, state.floor)
-    if plain.bounds == "suboptimality" and plain.value <= gap:
-        return plain
-    return Bound("duality_gap", gap, relative, "suboptimality", at.value, state.lower)
+    proven = gap_bound(at.value, state.lower, state.floor)
+    return plain if plain.bounds == "suboptimality" and plain.value <= proven.value else proven
 
 
 def _due(k: int) -> bool:

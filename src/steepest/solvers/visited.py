@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.bounds import FLOOR, quick_bound, relative_to
+from steepest.certify.bounds import FLOOR, gap_bound, quick_bound
 from steepest.certify.gap import fenchel_sum, has_dual
 from steepest.certify.proposal import gap_of_proposal
 from steepest.protocols import Bound, Evaluation, FloatArray
@@ -87,9 +87,8 @@ class Visited:
             self.lower, self.proof = at.value - found.value, found.slopes
         if not math.isfinite(self.lower):
             return None
-        gap = max(at.value - self.lower, 0.0)
-        relative = relative_to(gap, self.lower, at.value, self.floor)
+        proven = gap_bound(at.value, self.lower, self.floor)
         plain = quick_bound(self.problem, at, self.floor)
-        if plain.bounds == "suboptimality" and plain.relative <= relative:
+        if plain.bounds == "suboptimality" and plain.relative <= proven.relative:
             return plain
-        return Bound("duality_gap", gap, relative, "suboptimality", at.value, self.lower)
+        return proven

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from steepest.certify.bounds import FLOOR, relative_to
+from steepest.certify.bounds import FLOOR, gap_bound
 from steepest.protocols import Bound, Round
 
 
@@ -23,11 +23,9 @@ def measured_round(problem: Any, state: Any, near: float, over: str) -> Round:
         Why the solver cannot go on; empty where it can.
     """
     best, dual = state.best, state.dual
-    gap = max(best.value - dual, 0.0)
-    relative = relative_to(gap, dual, best.value, FLOOR * state.null)
+    bound = gap_bound(best.value, dual, FLOOR * state.null)
     if problem.planes.exact:
-        bound = Bound("duality_gap", gap, relative, "suboptimality", best.value, dual)
         return Round(best, math.nan, over, bool(over), bound=bound)
-    if relative <= near and not over:
-        over = f"by the labels that the oracle finds, the gap is {relative:.2g} of the optimum"
+    if bound.relative <= near and not over:
+        over = f"by the labels that the oracle finds, the gap is {bound.relative:.2g} of the optimum"
     return Round(best, math.nan, over, bool(over), bound=Bound("none", math.inf, math.inf, "nothing", best.value, dual))
