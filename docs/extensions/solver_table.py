@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from steepest.data.source import as_source
 from steepest.exceptions import IncompatibleError
-from steepest.losses import get_loss, scalar_loss
+from steepest.losses import VECTOR_LOSSES, get_loss, scalar_loss
 from steepest.penalties import get_constraint, get_penalty
 from steepest.problems.linear import LinearProblem
 from steepest.problems.multiclass import MulticlassProblem
@@ -44,7 +44,7 @@ def problem(
     X = csr_array(X) if sparse else X
     value, p = get_loss(loss), np.full(n, 1.0 / n)
     strength = get_penalty(penalty, 0.01)
-    if loss == "softmax":
+    if loss in VECTOR_LOSSES:
         return MulticlassProblem(
             as_source(X), np.arange(n) % classes, p, value, strength, intercept, classes, constraint
         )
@@ -63,6 +63,7 @@ KINDS = (
     ("l1", "logistic", "l1"),
     ("softmax, l2", "softmax", "l2"),
     ("softmax, l1", "softmax", "l1"),
+    ("classes with kinks", "crammer_singer", "l2"),
     ("w >= 0", "logistic", "l2, nonnegative"),
     ("L1 ball", "logistic", "l2, l1_ball"),
 )
