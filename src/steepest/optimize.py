@@ -79,7 +79,7 @@ class Minimum:
 
 def minimize(
     fun: Any,
-    x0: Any,
+    x0: Any = None,
     *,
     args: Any = (),
     grad: Any = None,
@@ -99,10 +99,11 @@ def minimize(
 
     Parameters
     ----------
-    fun : callable or LeastSquares
+    fun : callable, LeastSquares or steepest.networks.Graph
         ``fun(x) -> float``, or ``(float, gradient)``.  Where it is not finite, or raises an ArithmeticError, the
-        point counts as outside the domain, and the search steps back.
-    x0 : array-like of shape (d,), or a number
+        point counts as outside the domain, and the search steps back.  A graph brings its start and its derivatives
+        (as does any callable with ``start``, ``grad`` and ``hessp``), and is left at the point that is returned.
+    x0 : array-like of shape (d,), or a number; optional for a graph
         The start; its sizes are taken as typical of the variables.  A start outside a constraint is projected.
     args : tuple
         Further arguments of fun, grad and hess (after x), and of hessp (after x and v).
@@ -164,6 +165,11 @@ def minimize(
         raise InvalidParameterError(
             f"callback: expected a function of (row, x) or an Observer, got {type(callback).__name__}. Leave it out."
         )
+    if all(hasattr(fun, name) for name in ("start", "grad", "hessp")):
+        x0 = fun.start if x0 is None else x0
+        grad, hessp = grad or fun.grad, hessp or fun.hessp
+    elif x0 is None:
+        raise InvalidParameterError("x0: expected the point to begin at, got none. Give a vector, such as [0.0, 0.0].")
     held = _constraint(bounds, constraint)
     problem = _problem(fun, x0, args, grad, hess, hessp, held)
     inner = function_solver(method, problem, options or {})

@@ -78,7 +78,8 @@ def as_functions(
     Parameters
     ----------
     fun : callable, problem, or a loss of steepest by name, class or value
-        A callable with attributes ``grad`` and ``hess``, such as those of `steepest.functions`, brings its own.
+        A callable with attributes ``grad`` and ``hess`` or ``hessp``, such as those of `steepest.functions` and
+        `steepest.networks.Graph`, brings its own.
     grad : callable, True, or None
         x to the gradient; True where ``fun`` returns ``(value, gradient)``.
     hvp : callable, optional
@@ -103,8 +104,9 @@ def as_functions(
             "Write 'def fun(x): return x @ x'."
         )
     if grad is None and hvp is None and callable(getattr(fun, "grad", None)):
-        grad, hess = fun.grad, getattr(fun, "hess", None)
-        hvp = (lambda at, v: np.asarray(hess(at)) @ v) if callable(hess) else None
+        grad, hess, hvp = fun.grad, getattr(fun, "hess", None), getattr(fun, "hessp", None)
+        if callable(hess) and not callable(hvp):
+            hvp = lambda at, v: np.asarray(hess(at)) @ v  # noqa: E731
         x = getattr(fun, "start", None) if x is None and dim is None else x
     return (_of_callable(fun, grad, hvp, x, dim),)
 

@@ -17,18 +17,20 @@ from steepest.exceptions import InvalidParameterError
 from steepest.networks.derivatives import gradient, reached
 from steepest.networks.node import FLOATS, Constant, Input, Node, Parameter, ancestors
 from steepest.networks.program import Program
+from steepest.networks.shaping import Reshape
 from steepest.protocols import AnyArray
 
 MOST = 400  # nodes up to which a graph is drawn
 _INFIX = {"+", "-", "*", "/", "**", "@"}
 _SHOWN = {"*": "\u00d7", "-": "\u2212", "/": "\u00f7", "square": "( )\u00b2", "neg": "\u2212", "sigmoid": "\u03c3"}
 _WIDE, _HIGH, _ACROSS, _DOWN = 112, 56, 168, 84
+_Spot = tuple[float, float]
 
 
 class Shown(NamedTuple):
     """A node as it is shown."""
 
-    label: str  # its name, or a number in parentheses
+    label: str  # its name, or v1, v2 ...
     what: str  # "x + y", "input" ...
     kind: str  # "input" | "parameter" | "constant" | "operation"
     short: str  # what stands in the box
@@ -36,6 +38,7 @@ class Shown(NamedTuple):
     gradient: AnyArray | None
     inputs: tuple[int, ...]  # rows of the table
     depth: int
+    named: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +58,8 @@ class Drawing:
     node  is        value  gradient
     x     input         2        -3
     y     input        -3         3
-    (1)   x * y        -6         1
-    (2)   (1) + y      -9         1
+    v1    x * y        -6         1
+    v2    v1 + y       -9         1
     """
 
     rows: list[Shown]
@@ -73,10 +76,10 @@ class Drawing:
 
     def svg(self) -> str:
         """The picture, complete in itself."""
-        places = _places(self.rows)
+        places, ways = _layout(self.rows)
         wide = max(x for x, _ in places) + _WIDE + 20
-        high = max(y for _, y in places) + _HIGH + 34
-        body = [_line(places[i], places[k]) for k, row in enumerate(self.rows) for i in row.inputs]
+        high = max(y for way in (places, *ways) for _, y in way) + _HIGH + 34
+        body = [_line(way) for way in ways]
         body += [_box(place, row) for place, row in zip(places, self.rows, strict=True)]
         names = ", ".join(f"{row.label} = {row.what}: {brief(row.value)}" for row in self.rows)
         return (
@@ -111,7 +114,7 @@ def brief(array: AnyArray | None) -> str:
     """
     if array is None:
         return ""
-    if array.ndim == 0:
+    if array.size == 1:
         return f"{array.item():.6g}"
     if array.ndim == 1 and array.size <= 3:
         return f"[{', '.join(f'{v:.4g}' for v in array.tolist())}]"
@@ -143,6 +146,9 @@ def draw(
     index: dict[Node, int] = {}
     count = 0
     for node in order:
+        if isinstance(node.operation, Reshape) and node is not output and not node.name:  # the same numbers
+            labels[node], index[node] = labels[node.inputs[0]], index[node.inputs[0]]
+            continue
         depth = 1 + max((rows[index[x]].depth for x in node.inputs), default=-1)
         if node.operation is None:
             kind = "input" if isinstance(node, Input) else "parameter" if isinstance(node, Parameter) else "constant"
@@ -153,13 +159,15 @@ def draw(
         else:
             kind, what = "operation", _formula(node, labels)
             count += not node.name
-            label = node.name or f"({count})"
+            label = node.name or f"v{count}"
             short = _SHOWN.get(node.operation.symbol, node.operation.symbol)
         labels[node] = label
         index[node] = len(rows)
         slope = program.values[found[node]].copy() if node in found else None
         value = program.values[node].copy()
-        rows.append(Shown(label, what, kind, short, value, slope, tuple(index[x] for x in node.inputs), depth))
+        rows.append(
+            Shown(label, what, kind, short, value, slope, tuple(index[x] for x in node.inputs), depth, bool(node.name))
+        )
     return Drawing(rows)
 
 
@@ -179,54 +187,73 @@ def _formula(node: Node, labels: Mapping[Node, str]) -> str:
 # --------------------------------------------------------------------------------------------------- picture
 
 
-def _places(rows: list[Shown]) -> list[tuple[float, float]]:
-    """The upper left corners of the boxes: columns by depth, a leaf one before its first reader, few crossings."""
-    readers: list[list[int]] = [[] for _ in rows]
+def _layout(rows: list[Shown]) -> tuple[list[_Spot], list[list[_Spot]]]:
+    """The upper left corners of the boxes, and for each edge the spots that it goes through.
+
+    Columns go by depth, a leaf stands one before its first reader; an edge over several columns has a place of its own
+    in each between, so that it passes no box.
+    """
+    column = [row.depth for row in rows]
+    for k in range(len(rows) - 1, -1, -1):
+        readers = [column[r] for r, row in enumerate(rows) if k in row.inputs]
+        if not rows[k].inputs and readers:
+            column[k] = min(readers) - 1
+    before: list[list[int]] = [[] for _ in rows]
+    after: list[list[int]] = [[] for _ in rows]
+    ways = []
     for k, row in enumerate(rows):
         for i in row.inputs:
-            readers[i].append(k)
-    column = [row.depth for row in rows]
-    for k, row in enumerate(rows):
-        if not row.inputs and readers[k]:
-            column[k] = min(rows[r].depth for r in readers[k]) - 1
-    members: dict[int, list[int]] = {}
+            way = [i]
+            for c in range(column[i] + 1, column[k]):
+                column.append(c)
+                before.append([])
+                after.append([])
+                way.append(len(column) - 1)
+            way.append(k)
+            for start, end in zip(way[:-1], way[1:], strict=True):
+                after[start].append(end)
+                before[end].append(start)
+            ways.append(way)
+    groups: dict[int, list[int]] = {}
     for k, c in enumerate(column):
-        members.setdefault(c, []).append(k)
-    height = dict.fromkeys(range(len(rows)), 0.0)
-    for group in members.values():
+        groups.setdefault(c, []).append(k)
+    height = [0.0] * len(column)
+    for group in groups.values():
         for place, k in enumerate(group):
             height[k] = place - (len(group) - 1) / 2
-    for _ in range(8):  # each node to the middle of its neighbours, in columns kept apart
-        for forward in (True, False):
-            for c in sorted(members, reverse=not forward):
-                group = members[c]
-                aim = {
-                    k: _middle([height[j] for j in (rows[k].inputs if forward else readers[k])], height[k])
-                    for k in group
-                }
-                group.sort(key=lambda k: (aim[k], k))
-                spot = -np.inf
-                for k in group:
-                    spot = max(aim[k], spot + 1.0)
-                    height[k] = spot
-                shift = sum(aim[k] - height[k] for k in group) / len(group)
-                for k in group:
-                    height[k] += shift
-    top = min(height.values())
-    return [(20.0 + _ACROSS * column[k], 16.0 + _DOWN * (height[k] - top)) for k in range(len(rows))]
+    for sweep in range(12):  # each to the middle of its neighbours; those of one column stay apart
+        near = before if sweep % 2 == 0 else after
+        for c in sorted(groups, reverse=sweep % 2 == 1):
+            group = groups[c]
+            aim = {k: _middle([height[j] for j in near[k]], height[k]) for k in group}
+            group.sort(key=lambda k: (aim[k], k))  # noqa: B023 (sorted at once)
+            spot = -np.inf
+            for k in group:
+                spot = max(aim[k], spot + 1.0)
+                height[k] = spot
+            shift = sum(aim[k] - height[k] for k in group) / len(group)
+            for k in group:
+                height[k] += shift
+    top, left = min(height), min(column)
+    spots = [(20.0 + _ACROSS * (c - left), 16.0 + _DOWN * (h - top)) for c, h in zip(column, height, strict=True)]
+    return spots[: len(rows)], [[spots[k] for k in way] for way in ways]
 
 
 def _middle(values: list[float], otherwise: float) -> float:
     return sum(values) / len(values) if values else otherwise
 
 
-def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
-    x0, y0, x1, y1 = start[0] + _WIDE, start[1] + _HIGH / 2, end[0], end[1] + _HIGH / 2
-    bend = max(20.0, (x1 - x0) / 2)
-    return (
-        f'<path d="M{x0:.1f} {y0:.1f}C{x0 + bend:.1f} {y0:.1f} {x1 - bend:.1f} {y1:.1f} {x1:.1f} {y1:.1f}" fill="none" '
-        'stroke="#8a94a0" stroke-width="1.4" marker-end="url(#to)"/>'
-    )
+def _line(way: list[_Spot]) -> str:
+    x, y = way[0][0] + _WIDE, way[0][1] + _HIGH / 2
+    path = f"M{x:.1f} {y:.1f}"
+    for spot in way[1:]:
+        to, at = spot[0], spot[1] + _HIGH / 2
+        bend = max(20.0, (to - x) / 2)
+        path += f"C{x + bend:.1f} {y:.1f} {to - bend:.1f} {at:.1f} {to:.1f} {at:.1f}"
+        if spot is not way[-1]:
+            path += f"H{to + _WIDE:.1f}"
+        x, y = to + _WIDE, at
+    return f'<path d="{path}" fill="none" stroke="#8a94a0" stroke-width="1.4" marker-end="url(#to)"/>'
 
 
 _FILL = {"input": "#e8f1fd", "parameter": "#fdf0e1", "constant": "#f1f3f5", "operation": "#ffffff"}
@@ -235,7 +262,7 @@ _FILL = {"input": "#e8f1fd", "parameter": "#fdf0e1", "constant": "#f1f3f5", "ope
 def _box(place: tuple[float, float], row: Shown) -> str:
     x, y = place
     middle = x + _WIDE / 2
-    named = row.kind == "operation" and not row.label.startswith("(")
+    named = row.kind == "operation" and row.named
     title = f"{row.label} = {row.short}" if named else row.short
     lines = [_short(row.value), _short(row.gradient)]
     return (
@@ -254,9 +281,12 @@ def _short(array: AnyArray | None) -> str:
     """What fits into a box."""
     if array is None:
         return ""
-    if array.ndim == 0:
+    if array.size == 1:
         return f"{array.item():.5g}"
-    return brief(array) if array.ndim == 1 and array.size <= 2 else " \u00d7 ".join(str(n) for n in array.shape)
+    if array.ndim == 1 and array.size <= 2:
+        return brief(array)
+    size = "\u00d7".join(str(n) for n in array.shape)
+    return f"{size}, rms {float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))):.2g}"
 
 
 def _key(high: float) -> str:
