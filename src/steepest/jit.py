@@ -262,7 +262,7 @@ def value_class(arg: Any) -> type | None:
     return None
 
 
-def _dispatch(function: F, fastmath: bool) -> F:
+def _dispatch(function: F, fastmath: bool, inlined: bool) -> F:
     name = function.__name__
     parameters = list(inspect.signature(function).parameters)
     if not parameters or parameters[0] != "self":
@@ -277,7 +277,7 @@ def _dispatch(function: F, fastmath: bool) -> F:
     listing = ", ".join(parameters)
     exec(f"def stub({listing}):\n    return choose({listing})\n", scope)
     options = _LEAN | {
-        "forceinline": not fastmath,  # losses melt into the loop around them; row methods hold loops of their own
+        "forceinline": inlined,
         "fastmath": _REASSOCIATE if fastmath else False,
     }
     overload(function, jit_options=options)(scope["stub"])
@@ -296,12 +296,17 @@ def dispatch(function: F) -> F:
     The decorated function's own body is what plain Python runs: ``return self.name(...)``.  Its first
     parameter must be called ``self`` and its parameters must have the names that the methods use.
     """
-    return _dispatch(function, fastmath=False)
+    return _dispatch(function, fastmath=False, inlined=True)
 
 
 def fast_dispatch(function: F) -> F:
-    """As `dispatch`, for methods with loops of their own, whose sums may be reassociated."""
-    return _dispatch(function, fastmath=True)
+    """As `dispatch`, for methods with loops over many rows, whose sums may be reassociated."""
+    return _dispatch(function, fastmath=True, inlined=False)
+
+
+def row_dispatch(function: F) -> F:
+    """As `fast_dispatch`, for loops over the entries of one row: a call would be dear beside a few of them."""
+    return _dispatch(function, fastmath=True, inlined=True)
 
 
 # ------------------------------------------------------------------------------------------ compile clock

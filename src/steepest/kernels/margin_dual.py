@@ -12,11 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from steepest.jit import fast_kernel, inner
-from steepest.kernels.epochs import dot
 from steepest.kernels.prefetch import prefetch
-from steepest.kernels.rows import announce, column, entry, fetch, span
+from steepest.kernels.rows import add_row, announce, dot_row, fetch
 
-AHEAD = 6  # rows between asking the memory and use
+AHEAD = 4  # rows between asking the memory and use
 
 
 @inner
@@ -66,8 +65,7 @@ def margin_epoch(rows, y, p, norms, l2, reach, diagonal, cap, active, size, stat
             prefetch(y, i)
         i = active[k]
         v = a[i]
-        first, end = span(rows, i)
-        g = y[i] * (dot(rows, w, i, first, end) + b) - 1.0 + diagonal * v
+        g = y[i] * (dot_row(rows, w, i) + b) - 1.0 + diagonal * v
         steep = g
         if v <= 0.0:
             if g > upper:
@@ -91,9 +89,7 @@ def margin_epoch(rows, y, p, norms, l2, reach, diagonal, cap, active, size, stat
                 a[i] = new
                 c = p[i] * y[i] * change
                 b += bias * c
-                c /= l2
-                for e in range(first, end):
-                    w[column(rows, i, e)] += c * entry(rows, i, e)
+                add_row(rows, i, c / l2, w)
     bounds[0] = most
     bounds[1] = least
     return kept, b, gap

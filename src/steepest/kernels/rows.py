@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.jit import dispatch, fast_dispatch
+from steepest.jit import dispatch, fast_dispatch, row_dispatch
 from steepest.kernels.prefetch import prefetch
 
 
@@ -37,6 +37,16 @@ class DenseRows(NamedTuple):
 
     def fetch(self, i):
         prefetch(self.X, i)
+
+    def dot_row(self, w, i):
+        s = 0.0
+        for j in range(self.X.shape[1]):
+            s += self.X[i, j] * w[j]
+        return s
+
+    def add_row(self, i, c, w):
+        for j in range(self.X.shape[1]):
+            w[j] += c * self.X[i, j]
 
     def scores(self, w, b, start, stop, z):
         X = self.X
@@ -149,6 +159,16 @@ class SingleRows(NamedTuple):
     def fetch(self, i):
         prefetch(self.X, i)
 
+    def dot_row(self, w, i):
+        s = 0.0
+        for j in range(self.X.shape[1]):
+            s += self.X[i, j] * w[j]
+        return s
+
+    def add_row(self, i, c, w):
+        for j in range(self.X.shape[1]):
+            w[j] += c * self.X[i, j]
+
     def scores(self, w, b, start, stop, z):
         X = self.X
         d = X.shape[1]
@@ -242,6 +262,24 @@ class CSRRows(NamedTuple):
                 prefetch(self.data, e)
                 prefetch(self.indices, e)
                 e += np.uint64(8)
+
+    def dot_row(self, w, i):
+        s = 0.0
+        for e in range(self.indptr[i], self.indptr[i + np.uint64(1)]):
+            s += self.data[e] * w[self.indices[e]]
+        return s
+
+    def add_row(self, i, c, w):
+        e, end = self.indptr[i], self.indptr[i + np.uint64(1)]
+        while e + np.uint64(4) <= end:  # compilers do not unroll a loop that stores where they cannot foresee
+            w[self.indices[e]] += c * self.data[e]
+            w[self.indices[e + np.uint64(1)]] += c * self.data[e + np.uint64(1)]
+            w[self.indices[e + np.uint64(2)]] += c * self.data[e + np.uint64(2)]
+            w[self.indices[e + np.uint64(3)]] += c * self.data[e + np.uint64(3)]
+            e += np.uint64(4)
+        while e < end:
+            w[self.indices[e]] += c * self.data[e]
+            e += np.uint64(1)
 
     def scores(self, w, b, start, stop, z):
         for i in range(start, stop):
@@ -368,3 +406,15 @@ def announce(self: Any, i: Any) -> Any:
 def fetch(self: Any, i: Any) -> Any:
     """Ask the memory for the entries of row i."""
     return self.fetch(i)
+
+
+@row_dispatch
+def dot_row(self: Any, w: Any, i: Any) -> Any:
+    """x_i . w."""
+    return self.dot_row(w, i)
+
+
+@row_dispatch
+def add_row(self: Any, i: Any, c: Any, w: Any) -> Any:
+    """w += c x_i."""
+    return self.add_row(i, c, w)
