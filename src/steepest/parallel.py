@@ -8,8 +8,10 @@ the result has the same bits for every ``n_jobs``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -97,3 +99,44 @@ class Pool:
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None
+
+
+# --------------------------------------------------------------------------------- the threads of BLAS
+
+_CONTROLLER: list[Any] = []
+_BLAS_LOCK = threading.Lock()
+_BLAS_LIMITS: list[Any] = []  # one entry a running fit; the first is the limiter that restores
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Shards of rows are the threads; BLAS below them must not start its own, not even for a scalar product.
+
+    The limit is that of the process: the first of several fits at once sets it, the last one restores.
+    """
+    with _BLAS_LOCK:
+        if not _CONTROLLER:  # looking for the libraries takes milliseconds: once a process
+            from threadpoolctl import ThreadpoolController
+
+            _CONTROLLER.append(ThreadpoolController())
+        _BLAS_LIMITS.append(None if _BLAS_LIMITS else _CONTROLLER[0].limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _BLAS_LOCK:
+            if len(_BLAS_LIMITS) == 1:
+                _BLAS_LIMITS[0].restore_original_limits()
+            _BLAS_LIMITS.pop()
+
+
+def _forget_limits() -> None:
+    """In a forked child no other thread lives on: neither its fit nor its hold of the lock."""
+    global _BLAS_LOCK
+    _BLAS_LOCK = threading.Lock()
+    if _BLAS_LIMITS:
+        _BLAS_LIMITS[0].restore_original_limits()
+        _BLAS_LIMITS.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_limits)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from steepest.estimators.fitting import Job, null_value
+from steepest.estimators.jobs import Job, null_value
 from steepest.estimators.outcomes import combine
 from steepest.kernels import multiclass, passes
 from steepest.losses import SCALAR_LOSSES, Softmax

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from steepest import LinearClassifier, LinearSVC
 from steepest.data.source import as_source
 from steepest.estimators import fitting, side_by_side
-from steepest.estimators.fitting import Job
+from steepest.estimators.jobs import Job
 from steepest.losses import get_loss
 from steepest.parallel import Pool
 from steepest.penalties import L2

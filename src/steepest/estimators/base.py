@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from steepest.estimators.callbacks import CallbackSupport, under_callbacks
 from steepest.estimators.collecting import hand_in, warn_once_a_search
-from steepest.estimators.fitting import Control, Job, Solution, solve
+from steepest.estimators.fitting import solve
+from steepest.estimators.jobs import Control, Job, Solution
 from steepest.estimators.objective import describe
 from steepest.estimators.page import certificate_note
 from steepest.estimators.parameters import COMMON, Rules, validate

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from steepest.estimators.fitting import Job, Solution
+from steepest.estimators.jobs import Job, Solution
 from steepest.protocols import Certificate, FloatArray
 from steepest.record.observers import observe
 

@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from steepest.estimators.base import CHUNK, LinearModel, scores, split
-from steepest.estimators.fitting import HeldOut, Job, Solution
+from steepest.estimators.jobs import HeldOut, Job, Solution
 from steepest.estimators.links import LINKS, log_expit, log_softmax
 from steepest.estimators.targets import (
     Labels,

@@ -21,7 +21,7 @@ from steepest.estimators.cv_common import (
     routed,
     router,
 )
-from steepest.estimators.fitting import Job
+from steepest.estimators.jobs import Job
 from steepest.estimators.parameters import BOOL, Rule, Rules, one_of, real
 from steepest.estimators.path import solution_of
 from steepest.estimators.path_runs import runner

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from sklearn.utils.metaestimators import available_if
 
 from steepest.estimators.classification import Encoded, LinearClassification
-from steepest.estimators.fitting import Job
+from steepest.estimators.jobs import Job
 from steepest.estimators.parameters import ANYTHING, Rules, real
 from steepest.estimators.regression import Encoded as EncodedTargets
 from steepest.estimators.regression import LinearRegressionBase

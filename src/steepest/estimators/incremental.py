@@ -18,7 +18,7 @@ from sklearn.utils.validation import validate_data
 
 from steepest.estimators.base import LinearModel, _brief, untouched_by_errors
 from steepest.estimators.batches import Batches
-from steepest.estimators.fitting import Control, Job, Solution, make_problem
+from steepest.estimators.jobs import Control, Job, Solution, make_problem
 from steepest.estimators.objective import describe
 from steepest.estimators.rates import rule_value, schedule
 from steepest.estimators.targets import (

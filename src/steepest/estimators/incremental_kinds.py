@@ -9,8 +9,8 @@ import numpy as np
 from steepest.estimators import classification, regression
 from steepest.estimators.base import split
 from steepest.estimators.batches import Batches
-from steepest.estimators.fitting import Solution
 from steepest.estimators.incremental import Incremental
+from steepest.estimators.jobs import Solution
 from steepest.estimators.targets import (
     Labels,
     apply_class_weight,

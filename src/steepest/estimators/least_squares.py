@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from steepest.estimators.fitting import Control, Job, Solution
+from steepest.estimators.jobs import Control, Job, Solution
 from steepest.estimators.noise import Noise, estimate_noise
 from steepest.estimators.parameters import BOOL, Rule, Rules, real
 from steepest.estimators.regression import Encoded, LinearRegressionBase

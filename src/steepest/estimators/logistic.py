@@ -7,7 +7,7 @@ import warnings
 from typing import Any, ClassVar
 
 from steepest.estimators.classification import Encoded, LinearClassification
-from steepest.estimators.fitting import Job
+from steepest.estimators.jobs import Job
 from steepest.estimators.parameters import BOOL, NONE, Rules, one_of, real
 from steepest.estimators.solvers import SOLVER
 from steepest.losses.registry import get_loss

@@ -25,7 +25,7 @@ from steepest.estimators.cv_common import (
     routed,
     router,
 )
-from steepest.estimators.fitting import Job
+from steepest.estimators.jobs import Job
 from steepest.estimators.logistic import LogisticRegression
 from steepest.estimators.parameters import BOOL, NONE, Rules, one_of, real
 from steepest.estimators.path import solution_of

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from steepest.estimators.classification import Encoded, LinearClassification
-from steepest.estimators.fitting import Control, Job, Solution
+from steepest.estimators.jobs import Control, Job, Solution
 from steepest.estimators.margin_attributes import (
     joint_multipliers,
     joint_scores,

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from steepest.certify.balance import shrunk
 from steepest.certify.transport import into_polytope, transported
-from steepest.estimators.fitting import Job, Solution
+from steepest.estimators.jobs import Job, Solution
 from steepest.kernels import fenchel, multiclass, passes
 from steepest.protocols import FloatArray
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from steepest.estimators.fitting import Control, Job, Solution
+from steepest.estimators.jobs import Control, Job, Solution
 from steepest.estimators.margin_attributes import scalar_slopes, with_constant
 from steepest.estimators.parameters import BOOL, Rules, one_of, real
 from steepest.estimators.regression import Encoded, LinearRegressionBase

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from steepest.estimators.base import scores, untouched_by_errors
 from steepest.estimators.callbacks import under_callbacks
 from steepest.estimators.classification import LinearClassification
-from steepest.estimators.fitting import Job, solve
+from steepest.estimators.fitting import solve
+from steepest.estimators.jobs import Job
 from steepest.estimators.margin_attributes import with_constant
 from steepest.estimators.parameters import NONE, Rule, Rules, one_of, real
 from steepest.estimators.structured import SOLVERS, fit_planes

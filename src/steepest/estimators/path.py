@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import clone
 
 from steepest.estimators.collecting import hand_in, warn_once_a_search
-from steepest.estimators.fitting import Solution
+from steepest.estimators.jobs import Solution
 from steepest.estimators.objective import describe
 from steepest.estimators.outcomes import combine, facts
 from steepest.estimators.path_runs import Runner, interrupted, runner

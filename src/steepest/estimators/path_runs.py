@@ -12,9 +12,10 @@ import numpy as np
 
 from steepest.certify.bounds import FLOOR
 from steepest.data.source import as_source
-from steepest.estimators.fitting import SMALL, Control, Job, make_problem, null_value, one_blas_thread
+from steepest.estimators.fitting import SMALL
+from steepest.estimators.jobs import Control, Job, make_problem, null_value
 from steepest.exceptions import DataError
-from steepest.parallel import Pool, effective_jobs
+from steepest.parallel import Pool, effective_jobs, one_blas_thread
 from steepest.protocols import FloatArray, Status
 from steepest.solvers.path import Point, follow
 from steepest.solvers.path_quadratic import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.estimators.fitting import Control, Job
+from steepest.estimators.jobs import Control, Job
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.losses.registry import get_loss
 from steepest.penalties import NoPenalty, get_penalty

@@ -11,10 +11,11 @@ import numpy as np
 
 from steepest.estimators.base import scores
 from steepest.estimators.classification import Encoded, LinearClassification
-from steepest.estimators.fitting import Control, Job, Solution, solve
+from steepest.estimators.fitting import solve
 from steepest.estimators.general import _penalty
 from steepest.estimators.incremental import make_solver
 from steepest.estimators.incremental_kinds import IncrementalClassifier
+from steepest.estimators.jobs import Control, Job, Solution
 from steepest.estimators.outcomes import combine
 from steepest.estimators.parameters import ANYTHING, BOOL, NONE, Rules, integer, real
 from steepest.losses.registry import get_loss

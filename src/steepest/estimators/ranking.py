@@ -15,13 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from steepest.certify.ranking import certify_ranking
 from steepest.data.source import as_source
 from steepest.estimators.base import LinearModel, _brief, untouched_by_errors
-from steepest.estimators.fitting import one_blas_thread
 from steepest.estimators.parameters import NONE, Rules, instance, one_of, real
 from steepest.estimators.targets import check_weights
 from steepest.exceptions import DataError
 from steepest.jit import compile_clock
 from steepest.metrics import ndcg_at_k, query_codes
-from steepest.parallel import Pool, effective_jobs
+from steepest.parallel import Pool, effective_jobs, one_blas_thread
 from steepest.penalties import alpha_from_C
 from steepest.problems.ranking import LOSSES, RankingProblem, queries
 from steepest.protocols import AnyArray, FloatArray

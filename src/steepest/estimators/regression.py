@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from steepest.estimators.base import LinearModel, split
-from steepest.estimators.fitting import HeldOut, Job, Solution
+from steepest.estimators.jobs import HeldOut, Job, Solution
 from steepest.estimators.links import LINKS
 from steepest.estimators.targets import Weights, check_weights, normalise
 from steepest.estimators.validation import Rows, check_rows, name_of, scorer_of, scoring

@@ -23,7 +23,7 @@ from steepest.estimators.cv_common import (
     router,
     routing_enabled,
 )
-from steepest.estimators.fitting import Job
+from steepest.estimators.jobs import Job
 from steepest.estimators.least_squares import Ridge
 from steepest.estimators.parameters import BOOL, NONE, Rules, one_of
 from steepest.estimators.path import solution_of

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from steepest.estimators.fitting import Job, Solution
+from steepest.estimators.jobs import Job, Solution
 from steepest.estimators.parameters import BOOL, Rule, Rules, one_of, real
 from steepest.estimators.regression import Encoded, LinearRegressionBase
 from steepest.estimators.solvers import SOLVER

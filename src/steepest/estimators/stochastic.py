@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from steepest.estimators.classification import Encoded, LinearClassification
-from steepest.estimators.fitting import Job
 from steepest.estimators.general import _penalty
 from steepest.estimators.incremental_kinds import IncrementalClassifier, IncrementalRegressor
+from steepest.estimators.jobs import Job
 from steepest.estimators.parameters import (
     ANYTHING,
     BOOL,

@@ -14,12 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from steepest.certify.structured import certify_structured
 from steepest.estimators.base import LinearModel, _brief, untouched_by_errors
-from steepest.estimators.fitting import one_blas_thread
 from steepest.estimators.parameters import BOOL, NONE, Rule, Rules, one_of, real
 from steepest.estimators.targets import Weights, check_weights, normalise
 from steepest.exceptions import DataError
 from steepest.jit import compile_clock
-from steepest.parallel import Pool, effective_jobs
+from steepest.parallel import Pool, effective_jobs, one_blas_thread
 from steepest.penalties import alpha_from_C
 from steepest.problems.structured import StructuredProblem
 from steepest.protocols import FloatArray
