@@ -172,7 +172,7 @@ for K, counted in ((1, 1), (2, 2), (4, 4), (4, 1)):
 
 # %%
 # ``solver_options={"blocks": 4}`` does this with threads, and with the same bits for any number of them, where an epoch
-# is long enough to be shared. Shorter steps mean more epochs, up to K times as many under a weak penalty, so threads
-# win little or nothing back, and one block is the default.
+# is long enough to be shared. Shorter steps mean more epochs: hardly more under a strong penalty, up to K times as many
+# under a weak one, where threads win nothing back. So one block is the default.
 
 plt.show()
