@@ -40,10 +40,14 @@ from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, T
 
 LOSSES = ("crammer_singer", "weston_watkins")
 SPARSE = 0.35  # share of non-zeros up to which dense rows are copied as compressed ones
-FALL = 0.4  # of the gap as epochs meet it, before it is evaluated
+AIMED = 0.9  # of the gap that is wanted
+CRAWL = 0.4  # of the gap as epochs meet it, which they should fall to between two evaluations
+FALL = 0.15  # of the gap as epochs meet it, before it is evaluated
+SHRINK = 0.1  # of the steepest move of an epoch: rows that rest by more are left out of the next
 EPOCHS_MOST = 8  # passes between two evaluations
 FACE_GAP = 0.1  # relative gap from which on there is a face worth a step
 FACE_PRODUCTS = 100  # of one such step at most, and of as much work as the epochs between two evaluations
+FACE_WORK = 8
 FACES_MOST = 20  # of ever fewer entries, between two evaluations
 SHORTER = (1.0, 0.4, 0.16)  # steps that are tried projected back
 FLAT = 30  # rounds without a better bound that are called rounding
@@ -91,6 +95,11 @@ class MulticlassDual:
         Of the orders of the rows; the same seed gives the same bits.
     second_order : bool
         False: epochs alone.
+
+    Attributes
+    ----------
+    aim : float or None
+        The relative gap that is wanted, where that is known: epochs that have met about that call for a look.
     """
 
     name = "multiclass_dual"
@@ -99,6 +108,7 @@ class MulticlassDual:
     def __init__(self, seed: int = 0, second_order: bool = True) -> None:
         self.seed = seed
         self.second_order = second_order
+        self.aim: float | None = None
 
     def missing(self, traits: Traits) -> str | None:
         """What is needed and not there."""
@@ -165,7 +175,6 @@ class MulticlassDual:
         problem = state.problem
         n = len(state.U)
         work, first = 0.0, math.nan
-        state.crawls = True
         while work < EPOCHS_MOST:
             before = state.size
             state.size = int(
@@ -178,14 +187,17 @@ class MulticlassDual:
             work += max(before, 1) / n
             state.epochs += 1
             most, state.met = (float(x) for x in state.found)
-            state.threshold = most if most > 0.0 else math.inf
+            state.threshold = SHRINK * most if most > 0.0 else math.inf
             if state.epochs == 1:
                 continue  # met where hardly anything was known
             first = state.met if math.isnan(first) else first
             relative = state.met / max(abs(state.best), state.floor, 1e-300)
-            if state.met <= FALL * first or (relative <= FALL * state.gap) or state.size == 0:
-                state.crawls = False
+            fallen = state.met <= FALL * first or relative <= FALL * state.gap
+            if self.aim is not None and relative <= AIMED * self.aim < state.gap:
+                fallen = True
+            if fallen or state.size == 0:
                 break
+        state.crawls = not state.met <= CRAWL * first
         problem.passes += work
 
     def _judged(self, state: MulticlassState, step: float) -> Round:
@@ -193,8 +205,11 @@ class MulticlassDual:
         problem = state.problem
         n, k = state.U.shape
         Z = np.empty((n, k))
-        kernels.lane_scores(state.rows, state.W, state.b, np.arange(n, dtype=np.uint32), Z)
-        problem.passes += 0.5
+        if state.epochs or state.W.any():
+            kernels.lane_scores(state.rows, state.W, state.b, np.arange(n, dtype=np.uint32), Z)
+            problem.passes += 0.5
+        else:
+            Z[:] = state.b[:k]
         violated = np.zeros(n, dtype=np.bool_)
         kernels.can_move(Z, state.y, problem.p, state.costs, state.box, state.U, 1e-12, violated)
         violated[state.active[: state.size]] = False
@@ -289,7 +304,7 @@ class MulticlassDual:
         v = r.copy()
         rr = first = float(np.vdot(r, r))
         goal = max(1e-4, min(1e-1, state.gap)) ** 2 * first
-        for _ in range(min(FACE_PRODUCTS, math.ceil(EPOCHS_MOST / share))):
+        for _ in range(min(FACE_PRODUCTS, math.ceil(FACE_WORK / share))):
             if not rr > goal:
                 break
             Kv = product(v)
