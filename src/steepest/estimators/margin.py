@@ -16,14 +16,14 @@ from steepest.estimators.margin_attributes import (
     joint_slacks,
     joint_widths,
     multipliers,
-    with_constant,
 )
+from steepest.estimators.margin_constant import WithConstant
 from steepest.estimators.margin_hard import C_STEPS, judged, refuse
 from steepest.estimators.parameters import ANYTHING, BOOL, Rules, one_of, real
 from steepest.estimators.solvers import SOLVER
 from steepest.estimators.validation import Rows
 from steepest.exceptions import DataError, IncompatibleError
-from steepest.losses.margin_multiclass import require_scores
+from steepest.losses.margin_multiclass import CrammerSinger, require_scores
 from steepest.losses.registry import get_loss
 from steepest.penalties import get_penalty
 from steepest.protocols import AnyArray, FloatArray
@@ -31,7 +31,7 @@ from steepest.protocols import AnyArray, FloatArray
 DUAL: Rules = (one_of("auto"), BOOL)
 
 
-class LinearSVC(LinearClassification):
+class LinearSVC(WithConstant, LinearClassification):
     r"""Linear support vector machine with a certificate.
 
     ::
@@ -198,49 +198,28 @@ class LinearSVC(LinearClassification):
             return get_loss(self.loss)
         if self.costs is None:
             return get_loss(self.multi_class)
-        loss = get_loss(self.multi_class)._replace(costs=np.asarray(self.costs))
+        loss = get_loss(CrammerSinger(self.costs))
         require_scores(loss, k)
         return loss
-
-    def _constant(self) -> float:
-        """The value of the feature that carries a penalised intercept; 0 without one."""
-        return float(self.intercept_scaling) if self.penalize_intercept and self.fit_intercept else 0.0
 
     def _control(self) -> Control:
         control = super()._control()
         control.keep_scores = True
-        if self._constant():
-            control.fit_intercept = False
-            control.notes.append("the intercept is the weight of a constant feature, in a copy of X")
-        elif self.intercept_scaling != 1:
-            control.notes.append("intercept_scaling only counts where the intercept is penalised: not used")
         return control
 
     def _encode(self, X: Any, y: Any, sample_weight: Any) -> Encoded:
-        data = super()._encode(X, y, sample_weight)
+        data: Encoded = super()._encode(X, y, sample_weight)
         if self.hard_margin and len(data.labels.classes) != 2:
             raise DataError(
                 f"y: hard_margin takes two classes, got {len(data.labels.classes)}. "
                 "Use OneVsRestClassifier, or a soft margin."
             )
-        return data._replace(X=with_constant(data.X, self._constant())) if self._constant() else data
+        return data
 
     def _problems(self, data: Encoded) -> list[Job]:
         C = self._hard_C if self.hard_margin else float(self.C)
         loss = self._loss(len(data.labels.classes))
         return self._jobs(loss, get_penalty(self.penalty, 1.0 / (C * data.weights.total)), data.labels, data.weights.p)
-
-    def _hold_out(self, jobs: Sequence[Job], data: Encoded, held: Rows) -> None:
-        super()._hold_out(jobs, data, held)
-        for job in jobs:
-            if self._constant() and job.held is not None:
-                job.held.X = with_constant(job.held.X, self._constant())
-
-    def _place(self, jobs: Sequence[Job], data: Any, coef: Any, intercept: Any, notes: list[str]) -> None:
-        if not self._constant():
-            super()._place(jobs, data, coef, intercept, notes)
-        elif coef is not None or intercept is not None:
-            raise IncompatibleError("coef_init: not taken where the intercept is penalised. Leave it out.")
 
     # --------------------------------------------------------------------------------------- hard margins
 
@@ -298,12 +277,6 @@ class LinearSVC(LinearClassification):
         self._support(A, data)
         slacks = np.maximum(1.0 - Y * Z, 0.0)
         self.slacks_ = slacks[0] if len(slacks) == 1 else np.ascontiguousarray(slacks.T)
-
-    def _take_constant(self) -> None:
-        """The last weight becomes the intercept where that is penalised."""
-        constant = self._constant()
-        if constant:
-            self.coef_, self.intercept_ = np.ascontiguousarray(self.coef_[:, :-1]), constant * self.coef_[:, -1]
 
     def _support(self, amounts: FloatArray, data: Encoded) -> None:
         used = np.maximum(1e-9 * amounts.max(axis=1, keepdims=True, initial=0.0), 0.0) < amounts

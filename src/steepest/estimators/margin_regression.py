@@ -8,20 +8,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from steepest.estimators.jobs import Control, Job, Solution
-from steepest.estimators.margin_attributes import scalar_slopes, with_constant
+from steepest.estimators.jobs import Job, Solution
+from steepest.estimators.margin_attributes import scalar_slopes
+from steepest.estimators.margin_constant import WithConstant
 from steepest.estimators.parameters import BOOL, Rules, one_of, real
 from steepest.estimators.regression import Encoded, LinearRegressionBase
 from steepest.estimators.solvers import SOLVER
-from steepest.estimators.validation import Rows
-from steepest.exceptions import IncompatibleError
 from steepest.losses.registry import get_loss
 from steepest.losses.regression import EpsilonInsensitive, SquaredEpsilonInsensitive
 from steepest.penalties import get_penalty
 from steepest.protocols import AnyArray
 
 
-class LinearSVR(LinearRegressionBase):
+class LinearSVR(WithConstant, LinearRegressionBase):
     r"""Linear support vector regression with a certificate.
 
     ::
@@ -131,23 +130,6 @@ class LinearSVR(LinearRegressionBase):
         self.max_time = max_time
         self.on_unconverged = on_unconverged
 
-    def _constant(self) -> float:
-        """The value of the feature that carries a penalised intercept; 0 without one."""
-        return float(self.intercept_scaling) if self.penalize_intercept and self.fit_intercept else 0.0
-
-    def _control(self) -> Control:
-        control = super()._control()
-        if self._constant():
-            control.fit_intercept = False
-            control.notes.append("the intercept is the weight of a constant feature, in a copy of X")
-        elif self.intercept_scaling != 1:
-            control.notes.append("intercept_scaling only counts where the intercept is penalised: not used")
-        return control
-
-    def _encode(self, X: Any, y: Any, sample_weight: Any) -> Encoded:
-        data = super()._encode(X, y, sample_weight)
-        return data._replace(X=with_constant(data.X, self._constant())) if self._constant() else data
-
     def _problems(self, data: Encoded) -> list[Job]:
         epsilon, scale = float(self.epsilon), float(self.C) * data.weights.total
         loss: Any
@@ -160,18 +142,6 @@ class LinearSVR(LinearRegressionBase):
         # r^2 is twice the half square that has a closed form
         return self._jobs(data, get_loss("squared"), [get_penalty("l2", 0.5 / scale)])
 
-    def _hold_out(self, jobs: Sequence[Job], data: Encoded, held: Rows) -> None:
-        super()._hold_out(jobs, data, held)
-        for job in jobs:
-            if self._constant() and job.held is not None:
-                job.held.X = with_constant(job.held.X, self._constant())
-
-    def _place(self, jobs: Sequence[Job], data: Any, coef: Any, intercept: Any, notes: list[str]) -> None:
-        if not self._constant():
-            super()._place(jobs, data, coef, intercept, notes)
-        elif coef is not None or intercept is not None:
-            raise IncompatibleError("coef_init: not taken where the intercept is penalised. Leave it out.")
-
     def _finish(self, solution: Solution, data: Encoded, jobs: Sequence[Job], fit_intercept: bool) -> None:
         super()._finish(solution, data, jobs, fit_intercept)
         job = jobs[0]
@@ -181,5 +151,4 @@ class LinearSVR(LinearRegressionBase):
         size = np.abs(self.dual_coef_)
         self.support_: AnyArray = np.flatnonzero(size > 1e-9 * size.max(initial=0.0)).astype(np.int32)
         self.slacks_ = np.maximum(np.abs(z - job.y) - float(self.epsilon), 0.0)
-        if self._constant():
-            self.coef_, self.intercept_ = self.coef_[:-1].copy(), self._constant() * float(self.coef_[-1])
+        self._take_constant()
