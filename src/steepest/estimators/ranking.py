@@ -82,7 +82,12 @@ def _gains(y: FloatArray, gains: Any) -> FloatArray:
     missing = [level for level in levels.tolist() if level not in gains]
     if missing:
         raise DataError(f"pair_weights: expected a gain for every relevance in y, got none for {missing[0]:g}. Add it.")
-    worth = np.array([float(gains[level]) for level in levels.tolist()])
+    try:
+        worth = np.array([float(gains[level]) for level in levels.tolist()])
+    except (TypeError, ValueError):
+        raise DataError(
+            f"pair_weights: expected a number as every gain, got {dict(gains)}. Write {{0: 0, 1: 1}}."
+        ) from None
     if not (np.all(np.isfinite(worth)) and np.all(np.diff(worth) > 0.0)):
         raise DataError(
             f"pair_weights: expected gains that grow with the relevance, got {worth.tolist()} for {levels.tolist()}. "

@@ -143,6 +143,8 @@ class RankNewton:
         from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
         H = state.problem.hessian(at, state.rows)
+        if not np.all(np.isfinite(H)):
+            return np.full_like(at.gradient, np.nan)  # no direction: squares of features overflow
         try:
             return -cho_solve(cho_factor(H, lower=True, check_finite=False), at.gradient)  # type: ignore[no-any-return]
         except LinAlgError:  # a penalty below the rounding of the curvatures

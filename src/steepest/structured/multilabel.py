@@ -182,7 +182,7 @@ class MultilabelOracle:
         """Features times labels and pairs."""
         self._forest = Forest(int(np.shape(Y)[1]), self.pairs)
         self._width = self._forest.k + len(self._forest.edges)
-        return int(np.shape(X)[1]) * self._width
+        return int(require_matrix(X).shape[1]) * self._width
 
     def joint_feature(self, x: Any, y: Any) -> FloatArray:
         """phi(x, y) of shape (d (k + e),)."""
@@ -210,7 +210,18 @@ class MultilabelOracle:
     def bind(self, X: Any, Y: Any) -> MultilabelPlanes:
         """The training set as solvers take it."""
         self.size(X, Y)
-        return MultilabelPlanes(X, indicator(Y), self._forest)
+        return MultilabelPlanes(require_matrix(X), indicator(Y), self._forest)
+
+
+def require_matrix(X: Any) -> Any:
+    """Examples as an array or a matrix with a row each; lists of rows become arrays."""
+    found = X if hasattr(X, "shape") else np.asarray(X, dtype=np.float64)
+    if len(found.shape) != 2:
+        raise DataError(
+            f"X: expected a row of features for each example, got the shape {tuple(found.shape)}. "
+            "Use X.reshape(-1, 1) for one feature."
+        )
+    return found
 
 
 def _row(x: Any) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from steepest.exceptions import DataError
 from steepest.protocols import AnyArray, FloatArray
-from steepest.structured.multilabel import NARROW, _row
+from steepest.structured.multilabel import NARROW, _row, require_matrix
 from steepest.structured.oracle import Codes
 from steepest.structured.tree import Tree, plant
 
@@ -33,15 +33,27 @@ def cost_matrix(costs: Any, tree: Tree) -> FloatArray:
             return 1.0 - np.eye(k)
         edges = tree.distances(np.arange(k))
         return edges / max(edges.max(initial=0.0), 1.0) if costs == "scaled" else edges
-    matrix = np.array(costs, dtype=np.float64)
-    if matrix.shape != (k, k) or not np.isfinite(matrix).all() or matrix.min(initial=0.0) < 0.0:
+    try:
+        matrix = np.array(costs, dtype=np.float64)
+    except (TypeError, ValueError):
         raise DataError(
-            f"costs: expected a matrix of shape {(k, k)} with finite entries >= 0, got the shape {matrix.shape}. "
+            f"costs: expected a matrix of numbers of shape {(k, k)}, got {_said(costs)}. Give rows of one length."
+        ) from None
+    bad = ~np.isfinite(matrix) | (matrix < 0.0)
+    if matrix.shape != (k, k) or bad.any():
+        got = f"the shape {matrix.shape}" if matrix.shape != (k, k) else f"{matrix[bad][0]:g} among them"
+        raise DataError(
+            f"costs: expected a matrix of shape {(k, k)} with finite entries >= 0, got {got}. "
             "Row and column j belong to classes_[j]."
         )
     if np.any(np.diag(matrix) != 0.0):
         raise DataError("costs: expected zeros on the diagonal, got others. A right answer costs nothing.")
     return matrix
+
+
+def _said(value: Any) -> str:
+    said = " ".join(repr(value).split())
+    return said if len(said) <= 60 else said[:57] + "..."
 
 
 class TaxonomyOracle:
@@ -84,12 +96,18 @@ class TaxonomyOracle:
     def size(self, X: Any, Y: Any) -> int:
         """Features times nodes below the root."""
         found = Y if self.classes is None else self.classes
-        labels = list(dict.fromkeys(value.item() if isinstance(value, np.generic) else value for value in found))
-        self._labels = labels if self.classes is not None else sorted(labels)
+        try:
+            labels = list(dict.fromkeys(value.item() if isinstance(value, np.generic) else value for value in found))
+            self._labels = labels if self.classes is not None else sorted(labels)
+        except TypeError as error:
+            raise DataError(
+                f"Y: expected labels that sort and can be keys of a dict, such as strings, got others: {error}. "
+                "Convert them to strings, or name them in classes."
+            ) from None
         self._place = {label: code for code, label in enumerate(self._labels)}
         self._tree = plant(self.tree, self._labels)
         self._costs = cost_matrix(self.costs, self._tree)
-        return int(np.shape(X)[1]) * len(self._tree.nodes)
+        return int(require_matrix(X).shape[1]) * len(self._tree.nodes)
 
     def _code(self, y: Any) -> int:
         label = y.item() if isinstance(y, np.generic) else y
@@ -116,7 +134,7 @@ class TaxonomyOracle:
         """The training set as solvers take it."""
         self.size(X, Y)
         codes = np.array([self._code(y) for y in Y], dtype=np.int64)
-        return TaxonomyPlanes(X, codes, self._tree, self._costs)
+        return TaxonomyPlanes(require_matrix(X), codes, self._tree, self._costs)
 
 
 class TaxonomyPlanes:

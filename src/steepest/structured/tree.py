@@ -86,6 +86,11 @@ def plant(tree: Any, classes: Sequence[Hashable]) -> Tree:
 def _parents(tree: Any) -> dict[Any, Any]:
     """Each node with its parent; a root has None, or is no key."""
     if isinstance(tree, Mapping):
+        odd = [parent for parent in tree.values() if not isinstance(parent, Hashable)]
+        if odd:
+            raise DataError(
+                f"tree: expected a node as the parent of each, got {odd[0]!r}. Write {{'child': 'parent'}}."
+            )
         return {_plain(child): _plain(parent) for child, parent in tree.items()}
     if isinstance(tree, str | bytes) or not isinstance(tree, Iterable):
         raise DataError(
