@@ -15,8 +15,8 @@ and so are all bits.
 What that costs: steps are up to K times shorter.  In passes to a gap of 1e-3 on a9a and 20 newsgroups (hinge, squared
 hinge and logistic loss), two blocks took 1.0 to 1.8 times as many as one, four 1.0 to 3.3 times: hardly more under a
 strong penalty, nearly K times under a weak one.  Two blocks run at the same time and cost half the processor time each
-(MNIST, 60,000 x 784), some 10 % more in all where rows are short.  So free cores win at most K over that ratio of passes,
-much under a strong penalty and nothing under a weak one; busy cores won nothing.  One block is the rule.
+(MNIST, 60,000 x 784), some 10 % more in all where rows are short.  So free cores win at most K over that ratio of
+passes, much under a strong penalty and nothing under a weak one; busy cores won nothing.  One block is the rule.
 
 Source: Ma, Smith, Jaggi, Jordan, Richtárik & Takáč (2015), Adding vs. averaging in distributed primal-dual
 optimization, ICML, with its safe parameters: changes are added, ``sigma' = K``.
