@@ -71,7 +71,7 @@ class Relu(Elementwise):
     symbol = "relu"
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
-        return [partial(np.maximum, ins[0], 0.0, out)]
+        return [partial(np.maximum, ins[0], 0.0, out=out)]
 
     def chain(self, node: Node, t: Node, i: int) -> Node | None:
         return multiply(t, Step()(node.inputs[0]))
@@ -87,7 +87,7 @@ class LeakyRelu(Elementwise):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         joined = np.maximum if self.slope <= 1.0 else np.minimum
-        return [partial(np.multiply, ins[0], self.slope, out), partial(joined, ins[0], out, out)]
+        return [partial(np.multiply, ins[0], self.slope, out), partial(joined, ins[0], out, out=out)]
 
     def chain(self, node: Node, t: Node, i: int) -> Node | None:
         return multiply(t, Step(self.slope)(node.inputs[0]))
@@ -128,7 +128,7 @@ class Elu(Elementwise):
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         return [
             partial(np.greater, ins[0], 0.0, scratch[0]),
-            partial(np.minimum, ins[0], 0.0, out),  # no overflow where it is not used
+            partial(np.minimum, ins[0], 0.0, out=out),  # no overflow where it is not used
             partial(np.expm1, out, out),
             partial(np.multiply, out, self.alpha, out),
             partial(np.copyto, out, ins[0], where=scratch[0]),

@@ -33,7 +33,7 @@ class Elementwise(Operation):
         return fits(self.symbol, *inputs)
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
-        return [partial(self.ufunc, *ins, out)]
+        return [partial(self.ufunc, *ins, out=out)]
 
     def chain(self, node: Node, t: Node, i: int) -> Node | None:
         """t times the derivative in input i; None where that is zero."""

@@ -226,7 +226,7 @@ def _layout(rows: list[Shown]) -> tuple[list[_Spot], list[list[_Spot]]]:
         for c in sorted(groups, reverse=sweep % 2 == 1):
             group = groups[c]
             aim = {k: _middle([height[j] for j in near[k]], height[k]) for k in group}
-            group.sort(key=lambda k: (aim[k], k))  # noqa: B023 (sorted at once)
+            group.sort(key=lambda k: (aim[k], k))
             spot = -np.inf
             for k in group:
                 spot = max(aim[k], spot + 1.0)
