@@ -3,7 +3,8 @@
 Which array a node is written to is decided when a program is made.  A node's array is free again after the last node
 that reads it, views of it included, and later nodes of its type take it over; an operation entry by entry writes over
 an operand that nobody needs any more.  What depends on constants alone is computed at once.  A run then makes no
-arrays and decides nothing: it is a loop over prepared calls, whose price beside the work is that of a call of NumPy.
+arrays and decides nothing: it is a loop over prepared calls, whose price beside the work is that of a call of NumPy
+(which for broadcasting has a buffer of its own, of 8192 numbers at most).
 """
 
 from __future__ import annotations
