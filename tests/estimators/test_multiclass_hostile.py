@@ -247,7 +247,7 @@ def test_budgets_errors_and_warm_starts(kind: str) -> None:
         assert model.certificate_.passed
     before = dict(vars(model))
     for bad, options in ((X[:5], {}), (X * np.nan, {}), (X, {"sample_weight": np.zeros(len(y))})):
-        with pytest.raises(ValueError, match="X|sample|y"):
+        with pytest.raises(ValueError, match=r"X|sample|y"):
             model.fit(bad, y, **options)
         assert all(vars(model)[name] is value for name, value in before.items())
 
