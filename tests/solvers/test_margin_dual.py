@@ -173,7 +173,7 @@ def test_steps_on_the_face_never_lose_and_keep_weights_and_multipliers_together(
 
     before, outside = value(a), a <= 0.0
     moved = a.copy()
-    w = face_steps(problem, point(a), moved, 0.0, diagonal, cap, 1e-3)
+    w = face_steps(problem, point(a), moved, 0.0, diagonal, cap, 1e-3, 0.0)
     np.testing.assert_allclose(w, point(moved), atol=1e-9 * np.abs(w).max())
     assert value(moved) < before
     assert np.all(moved[outside] == 0.0)

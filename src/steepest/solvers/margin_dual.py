@@ -49,13 +49,17 @@ ROUGH_GAP = 1e-3  # which epochs reach at a lower price than a method of the sec
 WORTH_ROUGH = 12.0  # passes that it may take, by what is foreseen
 WORTH_LAST = 3.0  # passes from there to the wanted gap
 AIMED_WORK = 2.0  # passes between two looks at the gap, where epochs tell when it is about to be small enough
+ROUGH_WORK = 6.0  # passes between two while what they tell is above `ROUGH_GAP`: nothing is done with those looks
+LATER = 1.5  # times what the next epoch should meet: about the gap after this one
 SIFT_ROWS = 10_000  # rows, and rows a feature, from which those near the margin are worth finding
 SIFT_WIDTH = 40
 FLAT = 10  # rounds without a better bound
 PATIENT = 60.0  # passes in which the gap should have halved
 SHARE = 10.0  # of its natural step that it begins with, times the gap
-FACE_GAP = 1e-3  # relative gap before the first Newton step on a face
-FACE_EVERY = 2  # rounds
+FACE_GAP = {"hinge": 1e-3, "squared_hinge": 1e-2}  # relative gap before the first Newton step on a face
+FACE_EVERY = 2  # rounds from one to the next
+FACE_WORTH = 6.0  # passes that epochs alone would take to the wanted gap, from which such a step is worth its price
+FACE_RECENT = 4  # epochs that tell
 FACE_EPOCHS = 6  # before the first Newton step on the face
 LOSSES = {"hinge": (0.0, 1.0), "squared_hinge": (0.5, math.inf)}
 
@@ -79,6 +83,7 @@ class MarginState:
     centre: float = 0.0
     floor: float = 0.0
     rounds: int = 0
+    faced: int = 0  # the last round with a Newton step
     epochs: int = 0
     work: float = 0.0
     gap: float = math.inf
@@ -178,7 +183,8 @@ class MarginDual:
             return False
         if state.problem.source.shape[1] > GRAM_MOST:
             return state.flat >= FLAT or state.work - state.halved_at > PATIENT
-        if state.epochs > 1 and min(state.gap, state.seen[-1]) > HOPELESS:
+        looked = state.gap if state.rounds > 2 else math.inf  # not at zero, which tells nothing
+        if state.epochs > 1 and min(looked, state.seen[-1]) > HOPELESS:
             return True
         if self.aim is None:
             return state.epochs >= EPOCHS_MOST
@@ -189,14 +195,14 @@ class MarginDual:
             WORTH_LAST if state.seen[-1] <= rough else math.inf
         )
 
-    def _foreseen(self, state: MarginState, gap: float) -> float:
+    def _foreseen(self, state: MarginState, gap: float, recent: int = RECENT) -> float:
         """Passes until the gap is so small, if epochs go on as the last few did."""
-        now, before = state.seen[-1], max(state.seen[-RECENT:])
+        now, before = state.seen[-1], max(state.seen[-recent:])
         if now <= gap:
             return 0.0
         if not now < 0.99 * before < math.inf or gap <= 0.0:
             return math.inf
-        epochs = (RECENT - 1) * math.log(now / gap) / math.log(before / now)
+        epochs = (recent - 1) * math.log(now / gap) / math.log(before / now)
         return epochs * state.size / len(state.a)
 
     def _sifts(self, problem: Any) -> bool:
@@ -219,8 +225,9 @@ class MarginDual:
         if (
             self.second_order
             and state.epochs >= FACE_EPOCHS
-            and state.gap <= FACE_GAP
-            and state.rounds % FACE_EVERY == 0
+            and state.gap <= FACE_GAP[state.problem.loss.name]
+            and state.rounds - state.faced >= FACE_EVERY
+            and (self.aim is None or self._foreseen(state, self.aim, FACE_RECENT) > FACE_WORTH)
         ):
             self._face(state)
         self._epochs(state)
@@ -237,8 +244,7 @@ class MarginDual:
         problem = state.problem
         n = len(state.a)
         work = 0.0
-        goal = max(WORK, GROWTH * state.work) if self.aim is None else max(AIMED_WORK, 2.0 * GROWTH * state.work)
-        while work < goal:
+        while work < self._until_look(state):
             before = state.size
             if worth(problem, state.size, self.blocks):
                 kept, shift, owed = margin_blocks(state, self.blocks)
@@ -258,10 +264,23 @@ class MarginDual:
             state.seen.append(self._relative(state, float(owed)))
             if not spread > max(1e-12, 0.5 * min(state.gap, state.seen[-1], 1.0)):
                 break
-            if self.aim is not None and (state.seen[-1] <= self.aim or self._crawls(state)):
+            if self.aim is not None and (self._near(state) <= self.aim or self._crawls(state)):
                 break
         problem.passes += work
         state.work += work
+
+    def _until_look(self, state: MarginState) -> float:
+        """Passes between two looks at the gap."""
+        if self.aim is None:
+            return max(WORK, GROWTH * state.work)
+        least = ROUGH_WORK if state.seen[-1] > ROUGH_GAP else AIMED_WORK
+        return max(least, 2.0 * GROWTH * state.work)
+
+    def _near(self, state: MarginState) -> float:
+        """About the relative gap after the last epoch: what it met was the gap on its way there."""
+        now = state.seen[-1]
+        before = state.seen[-2] if len(state.seen) > 2 else math.inf
+        return min(now, LATER * now * now / before) if now < before < math.inf else now
 
     def _relative(self, state: MarginState, owed: float) -> float:
         """A sum over rows, in units of the dual value: O(n + d)."""
@@ -380,8 +399,10 @@ class MarginDual:
     def _face(self, state: MarginState) -> None:
         """Newton steps for the multipliers between the limits."""
         problem = state.problem
+        state.faced = state.rounds
         shift = state.centre if problem.layout.intercept else 0.0
-        state.w = face_steps(problem, state.w, state.a, shift, state.diagonal, state.cap, state.gap)
+        aim = self.aim or 0.0
+        state.w = face_steps(problem, state.w, state.a, shift, state.diagonal, state.cap, state.gap, aim)
         if problem.layout.intercept:
             state.shift = state.centre + state.reach / problem.traits.l2 * float(problem.p @ (state.a * problem.y))
 

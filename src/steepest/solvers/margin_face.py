@@ -27,6 +27,7 @@ PRODUCTS = 60  # of one call at most
 LOOK = 4  # iterations between two looks at the limits
 PAST = 0.01  # share of multipliers past a limit from which iterations stop
 HALVINGS = 8
+SURE = 0.2  # of the root of the gap's wanted decrease, to which residuals are reduced
 SHORTER = 0.4
 
 
@@ -114,17 +115,18 @@ class Face:
 
 
 def face_steps(
-    problem: Any, w: FloatArray, a: FloatArray, shift: float, diagonal: float, cap: float, gap: float
+    problem: Any, w: FloatArray, a: FloatArray, shift: float, diagonal: float, cap: float, gap: float, aim: float
 ) -> FloatArray:
     """Moves ``a`` in place, and returns the weights that go with it.
 
-    With an intercept, which is ``shift`` for now, one step towards ``sum p y a = 0``.
+    With an intercept, which is ``shift`` for now, one step towards ``sum p y a = 0``.  ``gap`` is the relative gap
+    before, ``aim`` the one that is wanted: residuals need not fall by much more than the root of their ratio.
     """
     rows = np.flatnonzero((a > 0.0) & (a < cap) & (problem.p > 0.0))
     if not len(rows):
         return w
     face = Face(problem, rows, diagonal, cap)
-    goal = max(1e-4, min(1e-2, gap))
+    goal = min(1e-2, max(1e-4, gap, SURE * math.sqrt(aim / gap) if gap > 0.0 else 0.0))
     known = a[rows]
     start, normal = np.zeros(len(rows)), None
     if problem.layout.intercept:  # unknown: root times the change of the multiplier
