@@ -64,7 +64,18 @@ def render(folder: Path) -> str:
     return "\n".join(parts)
 
 
-EXTRAS = ("startup", "gradient_pass", "read_csv", "paths", "sgd", "variance", "hogwild", "ranking", "nist")
+EXTRAS = (
+    "startup",
+    "gradient_pass",
+    "read_csv",
+    "paths",
+    "sgd",
+    "variance",
+    "hogwild",
+    "ranking",
+    "multiclass_svm",
+    "nist",
+)
 
 
 def _read(path: Path) -> Any:
@@ -96,7 +107,7 @@ def _targets(
     verdicts += targets.reading(extras["read_csv"]) + targets.paths(extras["paths"] or [])
     verdicts += targets.stochastic(extras["sgd"] or [])
     verdicts += targets.variance(extras["variance"]) + targets.hogwild(extras["hogwild"])
-    verdicts += targets.ranking(extras["ranking"])
+    verdicts += targets.ranking(extras["ranking"]) + targets.multiclass(extras["multiclass_svm"])
     verdicts += targets.nist(extras["nist"] or [])
     words = {True: "met", False: "**missed**", None: ""}
     return table(("target", "measured", ""), [(v.words, v.measured, words[v.met]) for v in verdicts])
