@@ -170,7 +170,7 @@ def test_what_cannot_be_used_is_named_and_leaves_the_model_as_it_was(bad: dict[s
     assert vars(model) == before
     assert model.predict(X).shape == (60,)
     for A in (X[:, :2], X[0], X[:0]):
-        with pytest.raises(ValueError, match="feature|2D|sample"):
+        with pytest.raises(ValueError, match=r"feature|2D|sample"):
             model.predict(A)
 
 
