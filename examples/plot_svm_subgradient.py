@@ -67,10 +67,10 @@ batch = steepest.LinearClassifier(
     tol=1e-9,
     on_unconverged="ignore",
 )
-shown = [1, 2, 4, 8, 16, 64]
-above = MarginDisplay.frames(stochastic, X, y, rounds=shown, columns=6)
+shown = [1, 4, 16, 64]
+above = MarginDisplay.frames(stochastic, X, y, rounds=shown, columns=4)
 above[0].figure_.suptitle("Pegasos: a step a row", x=0.01, ha="left")
-below = MarginDisplay.frames(batch, X, y, rounds=shown, columns=6)
+below = MarginDisplay.frames(batch, X, y, rounds=shown, columns=4)
 below[0].figure_.suptitle("Batch subgradient descent: a step a pass", x=0.01, ha="left")
 
 # %%

@@ -13,6 +13,7 @@ from steepest.certify.bounds import relative_to
 from steepest.protocols import Certificate, FloatArray, Status
 from steepest.racing.advice import advise
 from steepest.record.history import History
+from steepest.record.record import plain
 from steepest.report.words import number
 from steepest.report.words import seconds as duration
 
@@ -244,7 +245,7 @@ class Race:
         )
         more = {"best": self.best.name, "advice": self.advice, "lower": self.lower, "upper": self.upper}
         found = {name: getattr(self, name) for name in names} | more | {"bound": self.bound, "runs": rows}
-        return _plain(found)  # type: ignore[no-any-return]
+        return plain(found)  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
         head = ("solver", "status", "seconds", "passes" if self.kind == "data" else "calls", "objective", "gap")
@@ -296,15 +297,3 @@ def cost(passes: float) -> str:
     ('17', '62.5', '13,471')
     """
     return f"{passes:,.4g}" if passes < 1000.0 else f"{passes:,.0f}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, bool | int | float | str) or value is None else repr(value)

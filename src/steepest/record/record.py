@@ -93,22 +93,27 @@ class FitRecord:
         raw = {name: getattr(self, name) for name in self.__slots__ if name not in ("certificate", "history")}
         raw["certificate"] = self.certificate.to_dict()
         raw["history"] = self.history.to_dict()
-        return _plain(raw)  # type: ignore[no-any-return]
+        return plain(raw)  # type: ignore[no-any-return]
 
     def to_json(self, **kwargs: Any) -> str:
         """The record as JSON text."""
         return json.dumps(self.to_dict(), **kwargs)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Values as JSON has them: no arrays, numbers that are not finite as None, other objects as they show themselves.
+
+    >>> plain({"w": [1.0, float("inf")], 2: (True, None)})
+    {'w': [1.0, None], '2': [True, None]}
+    """
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bool | int | str) or value is None:
         return value
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(value))  # an address says nothing and changes

@@ -14,7 +14,7 @@ from steepest.report.svg import bar_chart
 from steepest.report.words import metric, number
 
 if TYPE_CHECKING:
-    from steepest.readers import Dataset
+    pass
 
 PLACES = 10
 BINS = 10
@@ -102,11 +102,6 @@ def ranking_section(scores: Scores, name: str, others: dict[str, Scores]) -> str
     )
     cards = "".join(f'<div class="card">{part}</div>' for part in (chart + said, _worst(q)))
     return f'{table}{words}<div class="grid">{cards}</div>'
-
-
-def ranking_scores_of(estimator: Any, data: Dataset) -> Scores:
-    """`ranking_scores` of a fitted ranker on a data set; without query ids all rows are one query."""
-    return ranking_scores(data.y, estimator.predict(data.X), data.qid)
 
 
 def _metrics(parts: dict[str, Scores]) -> str:
