@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from steepest.protocols import AnyArray, FloatArray
 from steepest.report.metrics import Scores
 from steepest.report.svg import bar_chart
 from steepest.report.words import metric, number
-
-if TYPE_CHECKING:
-    pass
 
 PLACES = 10
 BINS = 10
