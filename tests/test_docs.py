@@ -130,7 +130,7 @@ def test_every_page_is_reached_from_the_index():
     assert {path.stem for path in PAGES} - reached == set()
 
 
-@pytest.mark.parametrize("room", ["", "losses", "penalties", "readers", "persistence", "report"])
+@pytest.mark.parametrize("room", ["", "losses", "networks", "penalties", "readers", "persistence", "report"])
 def test_every_public_name_is_in_the_list(room):
     text = (DOCS / "api.rst").read_text(encoding="utf-8")
     module = importlib.import_module(f"steepest.{room}".rstrip("."))
