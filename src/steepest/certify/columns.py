@@ -50,14 +50,14 @@ def column_sizes(problem: Any) -> FloatArray:
 
 
 def _sampled_sizes(problem: Any) -> FloatArray:
-    """The same from some rows, a multiple of it to be safe; for sparse rows the largest of some entries: O(d)."""
+    """The same from some rows, a multiple of it to be safe; of sparse rows one for all: the largest of some entries."""
     source = problem.source
-    n, d = source.shape
+    n, _ = source.shape
     if source.kind == "dense":
         rows = np.asarray(source.X[:: -(-n // _ROWS)], dtype=np.float64)
         return np.asarray(2.0 * np.sqrt(np.mean(rows * rows, axis=0)))
     data = source.rows.data
-    return np.full(d, float(np.abs(data[:: len(data) // _ENTRIES + 1]).max(initial=0.0)))
+    return np.full(1, float(np.abs(data[:: len(data) // _ENTRIES + 1]).max(initial=0.0)))
 
 
 def _errors(problem: Any, sizes: FloatArray, u: FloatArray) -> FloatArray:
@@ -67,7 +67,8 @@ def _errors(problem: Any, sizes: FloatArray, u: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore"):
         errors = growth * np.outer(sizes, slopes).ravel()
     errors[np.isnan(errors)] = 0.0  # slopes of zero: nothing is summed
-    return errors
+    d = problem.source.shape[1]
+    return np.tile(errors, d) if len(sizes) < d else errors
 
 
 def correlation_errors(problem: Any, u: FloatArray, c: FloatArray, value: float) -> tuple[FloatArray, FloatArray]:

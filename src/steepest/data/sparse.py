@@ -17,6 +17,9 @@ from steepest.kernels.rows import CSRRows
 from steepest.parallel import Pool, shard_bounds
 from steepest.protocols import AnyArray, FloatArray
 
+BYTE = 255  # rows that marks of a byte tell apart before they are cleared
+CLEARED = 8  # bytes for each entry of X that clearing may write
+
 
 class SparseSource:
     """Rows of a CSR matrix; 32-bit and 64-bit indices are used in place.
@@ -59,10 +62,10 @@ class SparseSource:
                 "it does not. X.check_format() tells where."
             )
         indices = np.asarray(csr.indices)[:nnz]
-        if nnz and (int(indices.min()) < 0 or int(indices.max()) >= d):
+        unsigned = np.uint32 if indices.dtype.itemsize == 4 else np.uint64
+        if nnz and int(indices.view(unsigned).max()) >= d:  # a negative one is large
             raise DataError(f"X: column indices must lie in 0..{d - 1}, got {indices.min()}..{indices.max()}.")
         self.matrix = csr
-        unsigned = np.uint32 if indices.dtype.itemsize == 4 else np.uint64
         self.rows: Any = CSRRows(
             frozen(np.ascontiguousarray(data[:nnz])),
             frozen(np.ascontiguousarray(indices).view(unsigned)),
@@ -75,7 +78,9 @@ class SparseSource:
             return
         self._distinct = True
         n, d = self.shape
-        if not repeats(self.rows.indices, self.rows.indptr, np.full(d, n, dtype=np.int64)):
+        small = n // BYTE * d <= CLEARED * self.nnz  # marks of a byte stay in the cache
+        marks, most = (np.zeros(d, dtype=np.uint8), BYTE) if small else (np.zeros(d, dtype=np.int64), n)
+        if not repeats(self.rows.indices, self.rows.indptr, marks, most):
             return
         csr = self.matrix.copy()
         csr.sum_duplicates()

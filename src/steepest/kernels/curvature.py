@@ -43,12 +43,17 @@ def sparse_gram_rows(data, indices, indptr, rows, h, sign, G):
 
 
 @kernel
-def repeats(indices, indptr, last):
-    """Whether a row lists a column twice; ``last`` has an entry a column, none of them a row number."""
+def repeats(indices, indptr, last, most):
+    """Whether a row lists a column twice; ``last`` has a zero a column, and holds numbers up to ``most``."""
+    mark = 0
     for i in range(indptr.shape[0] - 1):
+        mark += 1
+        if mark > most:
+            last[:] = 0
+            mark = 1
         for e in range(indptr[i], indptr[i + 1]):
             j = indices[e]
-            if last[j] == i:
+            if last[j] == mark:
                 return True
-            last[j] = i
+            last[j] = mark
     return False
