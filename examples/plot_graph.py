@@ -161,7 +161,5 @@ for axes, share, title in zip(panels, (before, after), ("at the start", "at the 
     axes.set(aspect="equal", title=title, xticks=[], yticks=[])
 panels[1].contour(grid, grid, heights, levels=[0.0], colors="0.2", linewidths=1.5)
 figure.suptitle("area: the size of a row's own gradient")
-print(
-    f"a tenth of the rows has {after[order[: n // 10]].sum() / after.sum():.0%} of the gradients' lengths at the end,"
-)
-print(f"and had {np.sort(before)[::-1][: n // 10].sum() / before.sum():.0%} at the start")
+for when, share in (("start", before), ("end", after)):
+    print(f"at the {when} a tenth of the rows has {np.sort(share)[-n // 10 :].sum() / share.sum():.0%} of all lengths")
