@@ -65,6 +65,7 @@ def test_reaches_an_optimum_that_the_certificate_confirms(loss, intercept, spars
     assert found.dual <= round_.at.value * (1.0 + 1e-12)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000), n=st.integers(3, 12), d=st.integers(1, 4), k=st.integers(2, 5),
     box=st.booleans(), intercept=st.booleans(), C=st.sampled_from([0.1, 1.0, 10.0, 100.0]),

@@ -47,7 +47,6 @@ SHRINK = 0.1  # of the steepest move of an epoch: rows that rest by more are lef
 EPOCHS_MOST = 8  # passes between two evaluations
 FACE_GAP = 0.1  # relative gap from which on there is a face worth a step
 FACE_PRODUCTS = 100  # of one such step at most, and of as much work as the epochs between two evaluations
-FACE_WORK = 8
 FACES_MOST = 20  # of ever fewer entries, between two evaluations
 SHORTER = (1.0, 0.4, 0.16)  # steps that are tried projected back
 FLAT = 30  # rounds without a better bound that are called rounding
@@ -304,7 +303,7 @@ class MulticlassDual:
         v = r.copy()
         rr = first = float(np.vdot(r, r))
         goal = max(1e-4, min(1e-1, state.gap)) ** 2 * first
-        for _ in range(min(FACE_PRODUCTS, math.ceil(FACE_WORK / share))):
+        for _ in range(min(FACE_PRODUCTS, math.ceil(EPOCHS_MOST / share))):
             if not rr > goal:
                 break
             Kv = product(v)
