@@ -141,7 +141,7 @@ def test_an_interrupt_inside_the_oracle(case, solver):
 
         def maximise(self, w, x, y_true=None):
             Interrupted.calls += 1
-            if Interrupted.calls == 400:
+            if Interrupted.calls == 200:
                 raise KeyboardInterrupt
             return super().maximise(w, x, y_true)
 

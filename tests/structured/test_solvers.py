@@ -163,8 +163,8 @@ def test_features_and_codes_equal_the_products_written_out(form, codes):
         width = d * k
 
     p = np.full(n, 1.0 / n)
-    short = rounds(FrankWolfe(), StructuredProblem(Classes(form(X)), p, 0.02), 1e-8)[-1]
-    long = rounds(FrankWolfe(), StructuredProblem(Written(None), p, 0.02), 1e-8)[-1]
+    short = rounds(FrankWolfe(), StructuredProblem(Classes(form(X)), p, 0.02), 1e-11)[-1]
+    long = rounds(FrankWolfe(), StructuredProblem(Written(None), p, 0.02), 1e-11)[-1]
     cut = rounds(CuttingPlanes(), StructuredProblem(Classes(form(X)), p, 0.02), 1e-6)[-1]
     np.testing.assert_allclose(short.at.w, long.at.w, atol=1e-4)
     assert short.bound.primal == pytest.approx(long.bound.primal, rel=1e-7)

@@ -287,10 +287,34 @@ def solve_examples(
 
 @kernel
 def simplex_steps(g, G, a, enough):
-    """`pair_steps` on all weights, many times over: the gap that is left."""
+    """`pair_steps` on all weights, a few times over: the gap that is left."""
     gap = np.inf
-    for _ in range(200):
+    for _ in range(5):
         gap, _, steps = pair_steps(g, G, a, len(a), enough)
         if gap <= enough or steps == 0:
             break
     return gap
+
+
+@kernel
+def project_simplices(z, edges, totals):
+    """The nearest points with entries >= 0 and the sum ``totals[t]`` in each of z[edges[t]:edges[t + 1]]."""
+    out = np.empty_like(z)
+    for t in range(len(totals)):
+        low, high = edges[t], edges[t + 1]
+        falling = np.sort(z[low:high])[::-1]
+        largest = falling[0]  # taken off, so that large z leave the total its digits
+        total = -totals[t]
+        shift = 0.0
+        for k in range(high - low):
+            total += falling[k] - largest
+            if k > 0 and falling[k] - largest - total / (k + 1) <= 0.0:
+                break
+            shift = total / (k + 1)
+        held = 0.0
+        for k in range(low, high):
+            out[k] = max(z[k] - largest - shift, 0.0)
+            held += out[k]
+        for k in range(low, high):
+            out[k] *= totals[t] / held
+    return out

@@ -11,12 +11,14 @@ import numpy as np
 
 from steepest.kernels.structured import simplex_steps
 from steepest.protocols import AnyArray, Evaluation, FloatArray, Round, Traits
+from steepest.structured.interior import simplex_program
 from steepest.structured.measuring import measured_round
 from steepest.structured.working_set import DualPoint
 
 FORGETTING = 30  # rounds without weight after which a plane is dropped
 EXACT = 0.02  # of the gap: to what the model is minimised
 REST = 5  # rounds without a gain, of the dual or of the best objective, beyond rounding
+NOTHING = 1e-9  # a weight that counts as none, after an interior point method
 ULP = 2.0**-50
 
 
@@ -44,8 +46,9 @@ class CuttingPlanes:
 
     A round asks the oracle for every example at the present w; the mean of the planes found is one plane below the
     mean hinge (one slack for all examples), exact at that w.  The minimum of the model is a lower bound on P, and its
-    dual, over weights of the planes, a small quadratic program whose size does not depend on n.  Planes that have had
-    no weight for 30 rounds are dropped.
+    dual, over weights of the planes, a small quadratic program whose size does not depend on n: steps on pairs of
+    weights solve it, and an interior point method where they crawl.  Planes that have had no weight for 30 rounds are
+    dropped.
 
     Cost of a round: n calls of the oracle, and O(size) for each plane; memory is a vector of that size for each plane.
     At most O(1 / (alpha gap)) rounds are needed.
@@ -129,15 +132,36 @@ class CuttingPlanes:
         state.weights = np.append(state.weights, 0.0)
         state.idle = np.append(state.idle, 0)
 
+    def _exactly(self, state: State, G: FloatArray, weights: FloatArray, enough: float) -> FloatArray:
+        """The weights by an interior point method, where pairs of them crawl, and steps of pairs from there."""
+        one = np.ones(1)
+        if not np.all(np.isfinite(G)):
+            return weights
+        values, vectors = np.linalg.eigh(G)
+        A = vectors * np.sqrt(np.maximum(values, 0.0))
+        at = np.zeros(len(weights), dtype=np.int64)
+        found = simplex_program(A, state.offsets, 1.0, at, one, weights / weights.sum(), 0.5 * enough)
+        found = np.where(found > NOTHING, found, 0.0)
+        found /= found.sum()
+
+        def dual(a: FloatArray) -> float:
+            return float(a @ state.offsets - 0.5 * a @ (G @ a))
+
+        if not dual(found) > dual(weights):
+            return weights
+        simplex_steps(state.offsets - G @ found, G, found, enough)
+        return found
+
     def _minimise(self, state: State) -> None:
         """The weights of the planes, and the w that they stand for; idle planes are dropped."""
         alpha = state.problem.alpha
         assert state.best is not None
         G = state.gram / alpha
-        g = state.offsets - G @ state.weights
         enough = EXACT * max(state.best.value - state.dual, ULP * state.null)
         weights = state.weights.copy()
-        simplex_steps(g, G, weights, enough)
+        left = simplex_steps(state.offsets - G @ weights, G, weights, enough)
+        if left > enough:
+            weights = self._exactly(state, G, weights, enough)
         weights /= weights.sum()
         dual = float(weights @ state.offsets) - 0.5 * float(weights @ (G @ weights))
         if dual > state.dual:

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
+from steepest.structured.face import face_step, program_step
 from steepest.structured.measuring import measured_round
 from steepest.structured.working_set import DualPoint, WorkingSet
 
 OPENING = 2  # rounds after the first whose steps follow the oracle at once
+ALONE = 3  # passes of steps on one example at a time, between two on all of them
+CRAWL = 0.7  # of the gap before: a round that leaves more is followed by one with such steps
 PASSES = 50  # over the kept planes, between two rounds of oracle calls, at most
 LEFT = 0.05  # of the gap that new planes opened: what passes over kept planes leave
 SHARES = 20  # lots of a round whose steps follow the oracle's answers at once
-REST = 3  # rounds without a gain of the dual beyond rounding
+REST = 4  # rounds in which neither the dual rises beyond rounding nor the gap moves
+MOVES = 0.99
 ULP = 2.0**-50
 
 
@@ -36,7 +40,10 @@ class State:
     null: float = 0.0  # P at zero
     given: FloatArray | None = None  # a start
     best: Evaluation | None = None
+    risen: bool = True  # the dual in the last round, beyond rounding
     still: int = 0
+    gap: float = math.inf  # of the last round that was measured
+    crawls: bool = False  # whether that gap is much like the one before
     gaps: FloatArray = field(default_factory=lambda: np.empty(0))
     work: Generator[None, None, Round] | None = None  # a round that is not finished
 
@@ -54,6 +61,12 @@ class FrankWolfe:
 
     without a call more; but in the first rounds lots of a twentieth of the examples are asked at the w of that moment.
     The dual rises with every step, and no call of the oracle costs more than its own plane.
+
+    Steps on one example crawl where the differences have much in common, as those of features that are not centred,
+    or where alpha is small: every step is undone by the next.  In rounds after one that left more than 70 % of the gap
+    all weights move together, between passes: first to the optimum of the kept planes by an interior point method,
+    where they are few enough for it (2^22 numbers), then along a direction of conjugate gradients.  Both end in an
+    exact step, so that the dual rises.
 
     Cost of a round: n calls of the oracle, and O(nnz) numbers for each kept plane and pass.
 
@@ -118,8 +131,8 @@ class FrankWolfe:
             yield from self._fresh(state)
         yield from self._passes(state)
         state.kept.clean()
-        state.dual = state.kept.value(state.w, state.problem.alpha)
-        state.still = 0 if state.dual > before + ULP * (abs(before) + state.null) else state.still + 1
+        state.dual = max(before, state.kept.value(state.w, state.problem.alpha))  # less than before is rounding
+        state.risen = state.dual > before + ULP * (abs(before) + state.null)
         if opening:
             return Round(None, math.nan, w=state.w.copy())
         return (yield from self._measure(state))
@@ -141,7 +154,7 @@ class FrankWolfe:
         problem, kept = state.problem, state.kept
         W = state.w.reshape(-1, problem.width)
         first = enough = 0.0
-        for _ in range(PASSES):
+        for number in range(1, PASSES + 1):
             gap, _ = kept.steps(problem, W, state.random.permutation(problem.counted), enough, state.gaps)
             self._average(state)
             first = max(first, gap)
@@ -149,6 +162,15 @@ class FrankWolfe:
                 break
             enough = 0.1 * gap  # examples with less of it have to wait
             yield
+            if state.crawls and number % ALONE == 1:
+                yield from self._together(state)
+
+    def _together(self, state: State) -> Generator[None, None, None]:
+        """All weights at once."""
+        if program_step(state.problem, state.kept, state.w, 0.2 * LEFT) is not None:
+            yield
+        face_step(state.problem, state.kept, state.w)
+        yield
 
     def _average(self, state: State) -> None:
         if not self.average:
@@ -160,7 +182,7 @@ class FrankWolfe:
         """P at the point, the planes of all its maximisers, and the gap."""
         problem = state.problem
         at_zero = state.rounds == 1
-        w = state.mean.copy() if self.average and state.still == 0 and not at_zero else state.w.copy()
+        w = state.mean.copy() if self.average and state.risen and not at_zero else state.w.copy()
         at = yield from problem.sweep(w, state.kept.add)
         if at_zero:
             state.null = at.value
@@ -169,5 +191,11 @@ class FrankWolfe:
                 at = other if other.value < at.value else at
         if state.best is None or at.value < state.best.value:
             state.best = at
+        gap = state.best.value - state.dual
+        # kinks leave a gap of the first order where the dual, of the second, is at rest
+        state.still = 0 if state.risen or gap < MOVES * state.gap else state.still + 1
+        state.crawls, state.gap = gap > CRAWL * state.gap, gap
         over = state.still >= REST
-        return measured_round(problem, state, self.near, "the dual rises no further beyond rounding" if over else "")
+        return measured_round(
+            problem, state, self.near, "neither the dual nor the gap moves beyond rounding" if over else ""
+        )
