@@ -205,6 +205,12 @@ class MarginDual:
         epochs = (recent - 1) * math.log(now / gap) / math.log(before / now)
         return epochs * state.size / len(state.a)
 
+    def _face_pays(self, state: MarginState) -> bool:
+        """Whether epochs alone would take longer to the wanted gap than a Newton step."""
+        if self.aim is None:
+            return True
+        return self.aim < ROUGH_GAP and self._foreseen(state, self.aim, FACE_RECENT) > FACE_WORTH
+
     def _sifts(self, problem: Any) -> bool:
         """Whether the hinge is worth solving on rows near the margin."""
         n, d = problem.source.shape
@@ -227,7 +233,7 @@ class MarginDual:
             and state.epochs >= FACE_EPOCHS
             and state.gap <= FACE_GAP[state.problem.loss.name]
             and state.rounds - state.faced >= FACE_EVERY
-            and (self.aim is None or self._foreseen(state, self.aim, FACE_RECENT) > FACE_WORTH)
+            and self._face_pays(state)
         ):
             self._face(state)
         self._epochs(state)
