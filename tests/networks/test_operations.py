@@ -127,7 +127,7 @@ BINARY = {
     shapes=mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3, min_side=1),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_broadcasting_is_summed_back(name, shapes, seed):
     made, expected = BINARY[name]
     low = 0.5 if name == "power" else None
