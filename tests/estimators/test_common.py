@@ -47,7 +47,7 @@ ESTIMATORS = [
     LinearSVC(multi_class="weston_watkins", tol=1e-12),
     LinearSVR(),
     MultilabelSVM(tol=1e-6),
-    TaxonomySVM(alpha=0.3, tol=1e-11),
+    TaxonomySVM(tol=1e-12),
 ]
 
 
