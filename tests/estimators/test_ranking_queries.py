@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
@@ -205,3 +206,16 @@ def test_mq2008_is_as_good_as_with_listed_pairs(fold, loss):
     assert model.certificate_.primal <= exact.certificate_.primal * (1 + 1.1e-3)
     best = ndcg_at_k(y_test, X_test @ exact.coef_.ravel(), qid_test)
     assert model.score(X_test, y_test, qid_test) == pytest.approx(best, abs=0.005)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_more_features_than_rows(make, loss):
+    """The optimum is a millionth of the loss at zero; with few features the same rows are solved in their span."""
+    rng = np.random.default_rng(0)
+    X, y, q = rng.normal(size=(60, 1500)), rng.integers(0, 3, 60), np.repeat(np.arange(6), 10)
+    wide = RankSVM(alpha=1e-4, loss=loss, tol=1e-5, on_unconverged="raise").fit(make(X), y, qid=q)
+    turned = X @ np.linalg.svd(X, full_matrices=False)[2].T
+    narrow = RankSVM(alpha=1e-4, loss=loss, tol=1e-5, on_unconverged="raise").fit(turned, y, qid=q)
+    assert wide.certificate_.primal == pytest.approx(narrow.certificate_.primal, rel=2e-5)
+    assert wide.n_iter_ < 40

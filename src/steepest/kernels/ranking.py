@@ -57,7 +57,6 @@ def short_losses(z, y, level, rows, starts, short, width, squared, graded, scale
         loss_sum = 0.0
         smooth_sum = 0.0
         count_sum = 0.0
-        curved_sum = 0.0
         scale = scales[q]
         a = starts[q]
         size = starts[q + 1] - a
@@ -88,14 +87,12 @@ def short_losses(z, y, level, rows, starts, short, width, squared, graded, scale
             us[i] -= slope
             ns[i] += near
             count_sum += slope
-            curved_sum += near
         for i in range(size):
             u[rows[a + i]] = scale * us[i]
             N[rows[a + i]] = scale * ns[i]
         out[0] += scale * loss_sum
         out[1] += scale * smooth_sum
         out[2] += scale * count_sum
-        out[3] += scale * curved_sum
 
 
 @fast_kernel

@@ -210,14 +210,14 @@ class RankingProblem:
         u, N = np.zeros(len(z)), np.zeros(len(z))
 
         def task(s: tuple[int, int]) -> FloatArray:
-            out = np.zeros(4)
+            out = np.zeros(3)
             starts, short, scales = p.starts[s[0] : s[1] + 1], p.short[s[0] : s[1]], self._scales[s[0] : s[1]]
             ranking.short_losses(z, p.y, p.level, p.rows, starts, short, width, squared, self.graded, scales, u, N, out)
             return out
 
-        sums = np.zeros(4) if len(self._long) == len(p.short) else sum(self.source.pool.map(task, self._shards))
-        loss, smooth, dual, curved = sums.tolist()
-        found = {"loss": loss, "smooth": smooth, "u": u, "z": z, "o": order, "N": N, "banded": 2.0 * curved / width}
+        sums = np.zeros(3) if len(self._long) == len(p.short) else sum(self.source.pool.map(task, self._shards))
+        loss, smooth, dual = sums.tolist()
+        found = {"loss": loss, "smooth": smooth, "u": u, "z": z, "o": order, "N": N, "banded": 0.0}
         # the conjugate of the squared hinge at the multiplier -a is -a + a^2 / 4
         found["dual"] = dual - loss if squared else dual
         if len(self._long):
@@ -296,7 +296,7 @@ class RankingProblem:
             "z": found["z"],
             "order": found["o"],
             "N": found["N"],
-            "banded": found.get("banded", 0.0),  # what the rounding of the dual value goes with
+            "banded": found.get("banded", 0.0),  # numbers whose difference is in the dual value: their rounding is too
         }
         if self.loss == "squared_hinge":  # Fenchel's equality holds at the slopes: no difference of large numbers
             extra["gap"], extra["blur"], extra["dual"] = stationary, 0.0, value - stationary
@@ -314,6 +314,12 @@ class RankingProblem:
         c, _ = self.source.rmatvec(self._ones, found.W[:, 0].copy())
         self.passes += 1.0
         return bend * c + self.traits.l2 * v  # type: ignore[no-any-return]
+
+    def laplacian(self, at: Evaluation) -> FloatArray:
+        """M with ``X' M X`` the Hessian of the smoothed loss, (n, n): O(n^2 log m)."""
+        low, bend = self._band(at.extra["width"])
+        found = self.sums(at.extra["z"], at.extra["order"], 1.0, low, np.eye(len(at.scores)))
+        return np.asarray(bend * found.W)
 
     def hessian(self, at: Evaluation, X: FloatArray) -> FloatArray:
         """Hessian of the smoothed P, (d, d), from the rows X as a float64 array.

@@ -14,6 +14,7 @@ from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, T
 from steepest.solvers.newton_cg import NewtonCG
 
 DENSE_MOST = 1000  # features up to which the Hessian is formed
+REFINEMENTS = 3  # solutions of the system of a wide problem, the first and those of what it leaves
 COPY_MOST = 1 << 20  # numbers of sparse rows that are copied to an array for that
 ROUNDING = 2.0**-48
 EAGER = 10.0  # times the part of the gap that is due to smoothing, above which the width goes down
@@ -22,12 +23,16 @@ NARROWEST = 1e-7  # width of a smoothed hinge, below which rounding is what is l
 
 @dataclass(slots=True)
 class RankingState:
-    """Where the method stands; ``rows`` is X as a float64 array where the Hessian is formed."""
+    """Where the method stands; ``rows`` is X as a float64 array where the Hessian is formed.
+
+    ``gram`` is ``X X'`` where that is the smaller matrix.
+    """
 
     problem: RankingProblem
     w: FloatArray
     at: Evaluation | None = None
     rows: FloatArray | None = None
+    gram: FloatArray | None = None
     width: float = 1.0
     cg: NewtonCG = field(default_factory=lambda: NewtonCG(most=1000))
 
@@ -57,8 +62,8 @@ class RankNewton:
     The gap of the hinge at the multipliers of the smoothed hinge has two parts: what a better w would close, and what
     the smoothing leaves, which goes down with the square of the width.  When the second is more than a tenth of the
     first, the width is divided by ``narrower``.  With many rows, the first rounds are on a sample of the queries.  The
-    Newton system is factored for dense, or few, rows of at most `DENSE_MOST` features, else solved by conjugate
-    gradients.
+    Newton system is factored where features (of dense, or few, rows) or rows are at most `DENSE_MOST`, else solved by
+    conjugate gradients.
     Cost of a round: the products with X of a Newton step, and O(n log m) a pair sum.
 
     Source: smoothing as in Nesterov (2005), Smooth minimization of non-smooth functions; sums over pairs by sorting as
@@ -108,6 +113,10 @@ class RankNewton:
         state = RankingState(problem, w)
         source = problem.source
         if problem.size > DENSE_MOST:
+            if source.shape[0] <= DENSE_MOST:
+                X = source.X if source.kind == "dense" else source.matrix
+                product = X.astype(np.float64, copy=False) @ X.T
+                state.gram = product if source.kind == "dense" else product.toarray()
             return state
         if source.kind == "dense":
             state.rows = np.ascontiguousarray(source.X, dtype=np.float64)
@@ -138,6 +147,8 @@ class RankNewton:
         return self._round(state, t)
 
     def _direction(self, state: RankingState, at: Evaluation) -> FloatArray:
+        if state.gram is not None:
+            return self._wide(state.problem, at, state.gram)
         if state.rows is None:
             return state.cg(state.problem, at)
         from scipy.linalg import LinAlgError, cho_factor, cho_solve
@@ -149,6 +160,25 @@ class RankNewton:
             return -cho_solve(cho_factor(H, lower=True, check_finite=False), at.gradient)  # type: ignore[no-any-return]
         except LinAlgError:  # a penalty below the rounding of the curvatures
             return state.cg(state.problem, at)
+
+    @staticmethod
+    def _wide(problem: RankingProblem, at: Evaluation, K: FloatArray) -> FloatArray:
+        """The Newton step by a system of the size of the rows: ``-(I - X' (l2 I + M K)^-1 M X) g / l2``, K = X X'."""
+        from scipy.linalg import lu_factor, lu_solve
+
+        g, l2, M = at.gradient, problem.traits.l2, problem.laplacian(at)
+        inner = M @ K
+        inner[np.diag_indices(len(K))] += l2
+        if not (np.all(np.isfinite(inner)) and np.all(np.isfinite(g))):
+            return np.full_like(g, np.nan)
+        factors = lu_factor(inner, check_finite=False)
+        d, rest = np.zeros_like(g), -g
+        for _ in range(REFINEMENTS):  # the formula takes the difference of what is nearly equal
+            pulled, _ = problem.source.rmatvec(np.ones(len(K)), lu_solve(factors, M @ problem.source.matvec(rest)))
+            d += (rest - pulled) / l2
+            rest = -g - problem.hvp(at, d)
+            problem.passes += 1.0
+        return np.asarray(d)
 
     def _round(self, state: RankingState, step: float, note: str = "", exhausted: bool = False) -> Round:
         at = state.at
