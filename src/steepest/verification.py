@@ -109,7 +109,7 @@ def verify(
     except ImportError as error:
         raise ImportError("verify: the package cvxpy is not installed. Run: pip install 'steepest[verify]'") from error
 
-    if not hasattr(estimator, "coef_") or not hasattr(estimator, "slacks_"):
+    if not hasattr(estimator, "coef_") or not hasattr(estimator, "penalize_intercept"):
         raise IncompatibleError(
             f"estimator: expected a fitted LinearSVC or LinearSVR, got {type(estimator).__name__}. Fit one first."
         )

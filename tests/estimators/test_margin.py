@@ -260,6 +260,9 @@ def test_verify_refuses_what_it_cannot_read(class_data):
     X, y = class_data(k=3)
     with pytest.raises(steepest.exceptions.IncompatibleError, match="fitted LinearSVC or LinearSVR"):
         steepest.verify(steepest.LogisticRegression().fit(X, y), X, y)
+    tree = steepest.TaxonomySVM().fit(X, y)
+    with pytest.raises(steepest.exceptions.IncompatibleError, match="got TaxonomySVM"):
+        steepest.verify(tree, X, y)
     with pytest.raises(steepest.exceptions.IncompatibleError, match="two classes"):
         steepest.verify(LinearSVC().fit(X, y), X, y)
 
