@@ -66,7 +66,10 @@ def transported(problem: Any, u: FloatArray, scores: FloatArray) -> FloatArray |
     Cost: O(n k), and O(n log n) for each of about k moves.
     """
     p, y = problem.p, problem.y.astype(np.int64)
-    plan = _Plan(problem.loss, u.copy(), y, p, scores)
+    u, rows = u.copy(), np.arange(len(u))
+    u[rows, y] = 0.0
+    u[rows, y] = -u.sum(axis=1)  # u may be small beside the 1 that was taken from q
+    plan = _Plan(problem.loss, u, y, p, scores)
     k = u.shape[1]
     allowed = _ROUNDING * float((p @ np.abs(u)).max(initial=0.0))
     for _ in range(8 * k + 32):
