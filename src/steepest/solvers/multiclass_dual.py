@@ -11,10 +11,12 @@ The sum of the rows' gaps as an epoch meets them is nearly the gap itself; the o
 fallen enough to be worth it.
 
 An unpenalised intercept asks for ``sum p u = 0``.  Epochs approach it by the method of multipliers (the centre of a
-penalised intercept moves to where it came out).
+penalised intercept moves to where it came out).  For dense rows far from the origin they take a centred copy, which
+changes nothing but b.  Where epochs crawl and the problem is small, it goes to an interior-point method
+(`solvers.multiclass_interior`), which does not mind scales or a weak penalty.
 
 Cost of an epoch: at most a pass over k columns.  Extra memory: u (n k numbers), three copies of W padded to multiples
-of eight classes; dense rows of which most entries are zero are copied as compressed rows.
+of eight classes; dense rows of which most entries are zero are copied as compressed rows, others may be centred.
 
 Sources: Keerthi et al. (2008), A sequential dual method for large scale multi-class linear SVMs, KDD; Crammer & Singer
 (2001), JMLR 2; Weston & Watkins (1999), ESANN; Moré & Toraldo (1991), SIAM J. Optim. 1, for gradients on faces;
@@ -35,11 +37,16 @@ from steepest.exceptions import IncompatibleError
 from steepest.kernels import fenchel
 from steepest.kernels import multiclass_dual as kernels
 from steepest.kernels.lanes import aligned
-from steepest.kernels.rows import CSRRows
+from steepest.kernels.rows import CSRRows, DenseRows
 from steepest.protocols import AnyArray, Bound, Evaluation, FloatArray, Round, Traits
+from steepest.solvers.multiclass_interior import CLOSE, is_small, minimise
 
 LOSSES = ("crammer_singer", "weston_watkins")
 SPARSE = 0.35  # share of non-zeros up to which dense rows are copied as compressed ones
+FAR = 3.0  # means of columns, in their deviations, from which on dense rows are copied centred
+CENTRED_BYTES = 1 << 28  # of that copy at most
+DENSE_MOST = 10_000_000  # entries that the interior-point method may lay out
+BEYOND = 1e-3  # of the gap that is wanted: what more costs is little
 AIMED = 0.9  # of the gap that is wanted
 CRAWL = 0.4  # of the gap as epochs meet it, which they should fall to between two evaluations
 FALL = 0.15  # of the gap as epochs meet it, before it is evaluated
@@ -48,6 +55,7 @@ EPOCHS_MOST = 8  # passes between two evaluations
 FACE_GAP = 0.1  # relative gap from which on there is a face worth a step
 FACE_PRODUCTS = 100  # of one such step at most, and of as much work as the epochs between two evaluations
 FACES_MOST = 20  # of ever fewer entries, between two evaluations
+TRIED, INSIDE = 1, 2  # the interior-point method has been tried; the state stands where it has ended
 SHORTER = (1.0, 0.4, 0.16)  # steps that are tried projected back
 FLAT = 30  # rounds without a better bound that are called rounding
 
@@ -70,6 +78,7 @@ class MulticlassState:
     generator: AnyArray
     reach: float
     centre: FloatArray
+    mean: FloatArray | None  # that the rows have lost
     floor: float
     threshold: float = math.inf
     rounds: int = 0
@@ -82,6 +91,7 @@ class MulticlassState:
     best: float = -math.inf
     dual: FloatArray | None = None
     flat: int = 0
+    interior: int = 0  # whether that was tried
     found: FloatArray = field(default_factory=lambda: np.zeros(2))
 
 
@@ -108,6 +118,7 @@ class MulticlassDual:
         self.seed = seed
         self.second_order = second_order
         self.aim: float | None = None
+        self.notes: list[str] = []
 
     def missing(self, traits: Traits) -> str | None:
         """What is needed and not there."""
@@ -128,19 +139,29 @@ class MulticlassDual:
         n, d = source.shape
         box = problem.loss.name == "weston_watkins"
         costs = 1.0 - np.eye(k) if box else problem.loss.matrix(k)
-        norms = source.square_norms()
+        rows, norms = compressed(source), source.square_norms()
         problem.passes += 0.5
+        mean = None
+        if problem.layout.intercept and isinstance(rows, DenseRows) and n * d * 8 <= CENTRED_BYTES:
+            mean = far_mean(rows.X, problem.p)
+            problem.passes += 0.5
+        if mean is not None:
+            rows = DenseRows(rows.X - mean)
+            norms = np.einsum("ij,ij->i", rows.X, rows.X)
+            self._note("columns far from zero beside their deviations: a centred copy, which changes nothing but b")
+        # b must be able to move by a margin, also where the rows are all alike
+        reach = max(float(problem.p @ norms), problem.traits.l2 * float(costs.max()), 1e-300)
         present = np.flatnonzero(problem.p > 0.0).astype(np.uint32)
         state = MulticlassState(
-            problem, compressed(source), problem.y.astype(np.uint32), np.ascontiguousarray(costs), box, norms,
+            problem, rows, problem.y.astype(np.uint32), np.ascontiguousarray(costs), box, norms,
             aligned(d, k), aligned(1, k)[0], np.zeros((n, k)), present, len(present),
             np.array([self.seed * 2 + 0x9E3779B97F4A7C15], dtype=np.uint64),
-            max(float(problem.p @ norms), 1e-300) if problem.layout.intercept else 0.0,
-            aligned(1, k)[0], FLOOR * abs(problem.null_value()),
+            reach if problem.layout.intercept else 0.0,
+            aligned(1, k)[0], mean, FLOOR * abs(problem.null_value()),
         )  # fmt: skip
         if w.any():
-            _, tail = problem.layout.split(w)
-            state.centre[: len(tail)] = tail
+            head, tail = problem.layout.split(w)
+            state.centre[: len(tail)] = tail if mean is None else tail + mean @ head
             state.U = problem.evaluate(w).slopes.copy()
             self._weigh(state, state.U, state.W, state.b)
         return state
@@ -159,6 +180,17 @@ class MulticlassDual:
         state.rounds += 1
         if state.rounds == 1:
             return self._judged(state, math.nan)
+        if self.second_order and state.crawls and not state.interior:
+            before = state.gap, state.U.copy(), state.W.copy(), state.b.copy(), state.centre.copy()
+            if self._interior(state):
+                found = self._judged(state, 1.0)
+                if state.gap > before[0]:  # its last digits are not those that epochs reach
+                    state.gap, state.U, state.W, state.b, state.centre = before
+                    state.interior = TRIED
+                return found
+        if state.interior == INSIDE:  # W is not yet that of u
+            self._weigh(state, state.U, state.W, state.b)
+            state.interior = TRIED
         if self.second_order and state.crawls and state.gap <= FACE_GAP:
             until = state.problem.passes + EPOCHS_MOST
             for _ in range(FACES_MOST):
@@ -232,7 +264,8 @@ class MulticlassDual:
         l2, k = problem.traits.l2, state.U.shape[1]
         W = np.ascontiguousarray(state.W[:, :k])
         ridge = 0.5 * l2 * float(np.vdot(W, W))
-        w = np.append(W, state.b[:k]) if problem.layout.intercept else W.reshape(-1)
+        shift = state.b[:k] if state.mean is None else state.b[:k] - state.mean @ W
+        w = np.append(W, shift) if problem.layout.intercept else W.reshape(-1)
         loss, slopes = problem.losses_slopes(Z)
         value = float(loss) + ridge
         u: Any = state.U
@@ -260,6 +293,36 @@ class MulticlassDual:
         at = Evaluation(w, value, float(loss), np.full(1, np.nan), Z, slopes)
         note = f"no better bound in {FLAT} rounds: rounding" if state.flat >= FLAT else ""
         return Round(at, step, note, exhausted=bool(note), bound=bound, dual=state.dual)
+
+    # --------------------------------------------------------------------------------------- small problems
+
+    def _note(self, said: str) -> None:
+        if said not in self.notes:
+            self.notes.append(said)
+
+    def _interior(self, state: MulticlassState) -> bool:
+        """The minimum by an interior-point method, where the problem is small; False where that is not so."""
+        problem = state.problem
+        n, d = problem.source.shape
+        k = state.U.shape[1]
+        state.interior = TRIED
+        kept = np.flatnonzero(problem.p > 0.0)
+        if not is_small(len(kept), d, k) or n * d > DENSE_MOST:
+            return False
+        X = laid_out(state.rows, n, d)[kept]
+        y = np.asarray(problem.y)[kept].astype(np.int64)
+        free = problem.layout.intercept
+        close = 0.0 if self.aim is None else BEYOND * self.aim
+        found = minimise(X, y, problem.p[kept], state.costs, state.box, problem.traits.l2, free, max(close, CLOSE))
+        if found is None or not found.gap < state.gap:
+            return False
+        problem.passes += found.steps
+        state.U[kept] = found.u
+        state.W[:, :k], state.b[:k] = found.W, found.b
+        state.active[: len(kept)], state.size, state.threshold = kept, len(kept), math.inf
+        state.interior = INSIDE
+        self._note(f"small, and epochs are slow: an interior-point method, {found.steps} steps")
+        return True
 
     # ------------------------------------------------------------------------------------------- the face
 
@@ -381,3 +444,32 @@ def compressed(source: Any) -> Any:
     data, indices = np.empty(total + 1, dtype=X.dtype), np.empty(total + 1, dtype=np.uint32)
     kernels.gather_entries(X, indptr, data, indices)
     return CSRRows(data, indices, indptr)
+
+
+def far_mean(X: AnyArray, p: FloatArray) -> FloatArray | None:
+    """The means of the columns, where one of them is far from zero beside its deviation; else None.
+
+    Examples
+    --------
+    >>> far_mean(np.array([[1.0, 9.0], [-1.0, 11.0]]), np.full(2, 0.5)).tolist()
+    [0.0, 10.0]
+    >>> far_mean(np.array([[1.0], [-1.0]]), np.full(2, 0.5)) is None
+    True
+    """
+    share = p / p.sum()
+    mean: FloatArray = share @ X
+    spread = np.zeros_like(mean)
+    for low in range(0, len(X), 4096):
+        spread += share[low : low + 4096] @ (X[low : low + 4096] - mean) ** 2
+    return mean if bool((np.abs(mean) > FAR * np.sqrt(spread)).any()) else None
+
+
+def laid_out(rows: Any, n: int, d: int) -> FloatArray:
+    """Dense float64 rows."""
+    if not isinstance(rows, CSRRows):
+        return np.asarray(rows.X, dtype=np.float64)
+    X = np.zeros((n, d))
+    indptr = rows.indptr.astype(np.int64)
+    at = np.repeat(np.arange(n), np.diff(indptr))
+    np.add.at(X, (at, rows.indices[indptr[0] : indptr[-1]].astype(np.int64)), rows.data[indptr[0] : indptr[-1]])
+    return X
