@@ -47,6 +47,7 @@ STEPS: dict[str, Any] = {"constant": Constant, "1/k": Inverse, "1/(k+1)": Invers
 
 HAIR = 1e-7  # of a length
 PATIENT = 20  # steps of Polyak's rule without a better value, after which the level comes nearer
+NEGLIGIBLE = "steps of Polyak's rule have become negligible; that says nothing of how far the optimum is"
 
 
 @dataclass(slots=True)
@@ -148,7 +149,7 @@ class SubgradientDescent:
                 return Round(state.at, 0.0, "the subgradient is zero", exhausted=True)
             t = self._length(state, state.at.value, squared)
             if not t > 0.0:
-                said = "an estimated optimum is reached up to rounding" if self.optimum is None else "P* is reached"
+                said = NEGLIGIBLE if self.optimum is None else "P* is reached"
                 return Round(state.at, 0.0, said, exhausted=True)
             _mix(state, state.at, t)
             state.w = state.w - t * g
