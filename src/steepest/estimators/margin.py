@@ -198,7 +198,8 @@ class LinearSVC(WithConstant, LinearClassification):
             return get_loss(self.loss)
         if self.costs is None:
             return get_loss(self.multi_class)
-        loss = get_loss(CrammerSinger(self.costs))
+        kind: Any = CrammerSinger  # mypy takes the facts of a loss for fields
+        loss = get_loss(kind(self.costs))
         require_scores(loss, k)
         return loss
 
