@@ -134,7 +134,8 @@ print(f"scikit-learn  {objective(theirs.coef_, 1.0):.8f}")
 # Some confusions are worse
 # -------------------------
 # Digits of 8 by 8 pixels, few of them for training. Suppose that an 8 taken for a 3, or a 3 for an 8, is twice as bad
-# as any other error. The matrix of costs asks for a margin of 2 between the two; classes are in the order of ``classes_``.
+# as any other error. The matrix of costs asks for a margin of 2 between the two; its rows and columns are in the order
+# of ``classes_``.
 
 pixels, digits = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
