@@ -127,7 +127,7 @@ def test_folds_of_whole_queries(data):
     assert found == pytest.approx(each)
 
 
-def test_limits_and_interruption_keep_what_is_there(data):
+def test_limits_and_interruption_keep_what_is_there(data, interruptible):
     X, y, qid = data
     with pytest.warns(UserWarning, match="max_time"):
         model = RankSVM(alpha=1e-8, tol=1e-12, max_time=1e-9).fit(X, y, qid)

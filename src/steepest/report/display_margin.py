@@ -54,8 +54,8 @@ class MarginDisplay:
     >>> from steepest import LinearSVC, MarginDisplay
     >>> X, y = [[0, 0], [1, 0], [0, 1], [3, 3], [4, 3], [3, 4]], [0, 0, 0, 1, 1, 1]
     >>> display = MarginDisplay.from_estimator(LinearSVC(hard_margin=True).fit(X, y), X, y)
-    >>> display.support_
-    array([1, 2, 3])
+    >>> display.support_.tolist()
+    [1, 2, 3]
     """
 
     def __init__(self, model: Any, X: Any, y: Any) -> None:
@@ -299,7 +299,7 @@ def thinned(numbers: Sequence[int], most: int = FRAMES) -> list[int]:
     """At most so many of the numbers, closer at the beginning; the first and the last are among them.
 
     >>> thinned(range(5)), thinned(range(101))
-    ([0, 1, 2, 3, 4], [0, 1, 2, 4, 9, 20, 45, 100])
+    ([0, 1, 2, 3, 4], [0, 1, 2, 5, 10, 22, 46, 100])
     """
     if len(numbers) <= most:
         return list(numbers)

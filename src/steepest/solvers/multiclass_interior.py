@@ -221,6 +221,8 @@ def _factor(H: FloatArray) -> Any:
     """Cholesky's factor of H, its diagonal made 1."""
     scale = 1.0 / np.sqrt(np.maximum(H.diagonal(), 1e-300))
     scaled = H * scale[:, None] * scale[None, :]
+    if not np.all(np.isfinite(scaled)):
+        return None
     jitter = 0.0
     while jitter < 1e-6:
         try:
