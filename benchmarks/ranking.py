@@ -1,6 +1,6 @@
 """Ranking: RankSVM to a certified 1e-3 against solvers of the listed pairs, and time against the rows of one query.
 
-    python -m benchmarks.ranking [--turns 7] [--rows 1000000]
+    python -m benchmarks.ranking [--turns 1] [--rows 1000000]
 
 MQ2008 (LETOR 4.0), train part of fold 1, C times the sum over pairs for C = 0.01, 0.1 and 1, hinge and squared hinge.
 Peers solve the differences of the pairs, labels of both signs, without intercept: forming them counts, and each variant
@@ -208,7 +208,7 @@ def growth(most: int) -> dict[str, float]:
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranking", description=__doc__.partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--rows", type=int, default=1_000_000, help="the most rows of one query")
     parser.add_argument("--rival", help=argparse.SUPPRESS)
     parser.add_argument("--best", help=argparse.SUPPRESS)
