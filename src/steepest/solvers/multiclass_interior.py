@@ -233,10 +233,10 @@ def _factor(H: FloatArray) -> Any:
 
 
 def _solve(factor: Any, H: FloatArray, r: FloatArray) -> FloatArray:
-    """H^-1 r, refined once."""
+    """H^-1 r, refined once; what is not finite stays so, and the next round ends there."""
     found, scale = factor
-    solved: FloatArray = scale * cho_solve(found, scale * r)
-    solved += scale * cho_solve(found, scale * (r - H @ solved))
+    solved: FloatArray = scale * cho_solve(found, scale * r, check_finite=False)
+    solved += scale * cho_solve(found, scale * (r - H @ solved), check_finite=False)
     return solved
 
 
