@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from tests.support import reference_network as plain
 
 UNITS = sorted(plain.UNITS)
