@@ -36,6 +36,8 @@ if _TYPE_CHECKING:
     from steepest.estimators import LinearSVR as LinearSVR
     from steepest.estimators import LogisticRegression as LogisticRegression
     from steepest.estimators import LogisticRegressionCV as LogisticRegressionCV
+    from steepest.estimators import MLPClassifier as MLPClassifier
+    from steepest.estimators import MLPRegressor as MLPRegressor
     from steepest.estimators import MultilabelSVM as MultilabelSVM
     from steepest.estimators import Perceptron as Perceptron
     from steepest.estimators import RankSVM as RankSVM
@@ -54,6 +56,7 @@ if _TYPE_CHECKING:
     from steepest.losses.divergences import kl_divergence as kl_divergence
     from steepest.losses.registry import get_loss as get_loss
     from steepest.losses.registry import scalar_loss as scalar_loss
+    from steepest.networks.layers import Dense as Dense
     from steepest.optimize import Minimum as Minimum
     from steepest.optimize import minimize as minimize
     from steepest.persistence.store import load as load
@@ -88,6 +91,7 @@ _HOMES = {
     "Certificate": "steepest.protocols",
     "CoefficientDisplay": "steepest.report.display_coefficients",
     "ConvergenceDisplay": "steepest.report.display_convergence",
+    "Dense": "steepest.networks.layers",
     "DualDisplay": "steepest.report.display_duals",
     "ElasticNet": "steepest.estimators",
     "ElasticNetCV": "steepest.estimators",
@@ -107,6 +111,8 @@ _HOMES = {
     "RankSVM": "steepest.estimators",
     "RegularizationPath": "steepest.estimators",
     "RegularizationPathDisplay": "steepest.report.display_path",
+    "MLPClassifier": "steepest.estimators",
+    "MLPRegressor": "steepest.estimators",
     "MarginDisplay": "steepest.report.display_margin",
     "MLflow": "steepest.record.adapters.mlflow",
     "Minimum": "steepest.optimize",

@@ -18,6 +18,8 @@ if _TYPE_CHECKING:
     from steepest.estimators.margin import LinearSVC as LinearSVC
     from steepest.estimators.margin_regression import LinearSVR as LinearSVR
     from steepest.estimators.multilabel import MultilabelSVM as MultilabelSVM
+    from steepest.estimators.network import MLPClassifier as MLPClassifier
+    from steepest.estimators.network_regression import MLPRegressor as MLPRegressor
     from steepest.estimators.path import RegularizationPath as RegularizationPath
     from steepest.estimators.path import regularization_path as regularization_path
     from steepest.estimators.perceptron import Perceptron as Perceptron
@@ -44,6 +46,8 @@ _HOMES = {
     "LinearSVR": "steepest.estimators.margin_regression",
     "LogisticRegression": "steepest.estimators.logistic",
     "LogisticRegressionCV": "steepest.estimators.logistic_cv",
+    "MLPClassifier": "steepest.estimators.network",
+    "MLPRegressor": "steepest.estimators.network_regression",
     "MultilabelSVM": "steepest.estimators.multilabel",
     "Perceptron": "steepest.estimators.perceptron",
     "RankSVM": "steepest.estimators.ranking",
