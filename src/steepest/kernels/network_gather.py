@@ -1,0 +1,86 @@
+"""Rows of X into a batch, and products of sparse rows with the weights of a first layer."""
+
+from __future__ import annotations
+
+from steepest.jit import fast_kernel, kernel
+from steepest.kernels.prefetch import prefetch
+
+_LINE = 64  # bytes that come at once
+_AHEAD = 2  # rows
+
+
+@kernel
+def gather_dense(X, rows, shift, factor, out):
+    """out <- (X[rows] - shift) * factor, rows as they come; nothing is shifted where ``factor`` is empty.
+
+    The rows to come are asked for: a row in random order is a miss a cache line.
+    """
+    m, d = out.shape
+    zero = out.dtype.type(0)
+    step = max(1, _LINE // X.itemsize)
+    for i in range(m):
+        if i + _AHEAD < m:
+            ahead = X[rows[i + _AHEAD]]
+            for j in range(0, d, step):
+                prefetch(ahead, j)
+        source, target = X[rows[i]], out[i]
+        if factor.shape[0] == 0:
+            for j in range(d):
+                target[j] = source[j]
+        else:
+            for j in range(d):
+                target[j] = (zero + source[j] - shift[j]) * factor[j]
+
+
+@kernel
+def gather_sparse(indptr, indices, data, rows, shift, factor, out):
+    """As `gather_dense`, of CSR rows; entries that are stored twice add up."""
+    m, d = out.shape
+    for i in range(m):
+        row, target = rows[i], out[i]
+        if factor.shape[0] == 0:
+            for j in range(d):
+                target[j] = 0.0
+            for k in range(indptr[row], indptr[row + 1]):
+                target[indices[k]] += data[k]
+        else:
+            for j in range(d):
+                target[j] = -shift[j] * factor[j]
+            for k in range(indptr[row], indptr[row + 1]):
+                j = indices[k]
+                target[j] += factor[j] * data[k]
+
+
+@fast_kernel
+def sparse_product(indptr, indices, data, rows, factor, W, out):
+    """out <- X[rows] W, a stored entry at a time: it adds a multiple of a row of W."""
+    width = W.shape[1]
+    for i in range(out.shape[0]):
+        row, target = rows[i], out[i]
+        for c in range(width):
+            target[c] = 0.0
+        for k in range(indptr[row], indptr[row + 1]):
+            j = indices[k]
+            x = W.dtype.type(data[k])
+            if factor.shape[0]:
+                x *= factor[j]
+            source = W[j]
+            for c in range(width):
+                target[c] += x * source[c]
+
+
+@fast_kernel
+def sparse_gradient(indptr, indices, data, rows, factor, D, out):
+    """out <- X[rows]' D: zeros, and a multiple of a row of D for every stored entry."""
+    out[...] = 0.0
+    width = D.shape[1]
+    for i in range(D.shape[0]):
+        row, source = rows[i], D[i]
+        for k in range(indptr[row], indptr[row + 1]):
+            j = indices[k]
+            x = D.dtype.type(data[k])
+            if factor.shape[0]:
+                x *= factor[j]
+            target = out[j]
+            for c in range(width):
+                target[c] += x * source[c]
