@@ -30,19 +30,23 @@ from steepest.networks.elementwise import (
     subtract,
 )
 from steepest.networks.graph import Graph
+from steepest.networks.layers import Dense
 from steepest.networks.node import Constant, Input, Node, Parameter
 from steepest.networks.operations import dot, matmul
 from steepest.networks.program import Program
 from steepest.networks.reductions import amax, log_softmax, logsumexp, mean, softmax, sum  # noqa: A004
 from steepest.networks.shaping import concatenate, reshape, rows, transpose
+from steepest.networks.stack import Stack
 
 __all__ = [
     "Constant",
+    "Dense",
     "Graph",
     "Input",
     "Node",
     "Parameter",
     "Program",
+    "Stack",
     "abs",
     "add",
     "amax",
