@@ -151,8 +151,8 @@ class Objective:
         given = np.asarray(y)
         if given.dtype.kind not in "fiub" or given.ndim not in (1, 2) or len(given) == 0:
             raise InvalidParameterError(
-                f"y: expected numbers, {self._said(self.targets_kind)} for the loss '{self.name}', got {given.dtype} of "
-                f"shape {given.shape}. Encode labels as integers."
+                f"y: expected {self._said(self.targets_kind)} for the loss '{self.name}', got {given.dtype} of shape "
+                f"{given.shape}. Encode labels as integers."
             )
         if self.targets_kind == "class":
             labels = given.ravel() if given.ndim == 1 or given.shape[1] == 1 else None
@@ -161,7 +161,7 @@ class Objective:
                     f"y: expected labels of shape (n,) for the loss '{self.name}', got {given.shape}. "
                     "Use loss='kl' for rows of shares, 'log_loss' for several labels a row."
                 )
-            self._refuse(y, (labels < 0) | (labels >= self.n_outputs) | (labels != np.floor(labels)), labels)
+            self._refuse((labels < 0) | (labels >= self.n_outputs) | (labels != np.floor(labels)), labels)
             return labels.astype(np.int64)
         values = np.ascontiguousarray(given, dtype=np.float64)
         values = values.reshape(-1, 1) if values.ndim == 1 else values
@@ -179,16 +179,16 @@ class Objective:
         rows = bad.any(axis=1)
         if self.targets_kind == "shares":
             rows |= np.abs(values.sum(axis=1) - 1.0) > 1e-6
-        self._refuse(y, rows, values)
+        self._refuse(rows, values)
         return values
 
-    def _refuse(self, y: Any, rows: AnyArray, values: AnyArray) -> None:
+    def _refuse(self, rows: Any, values: AnyArray) -> None:
         found = np.flatnonzero(rows)
         if len(found):
             raise InvalidParameterError(
                 f"y: expected {self._said(self.targets_kind)} for the loss '{self.name}', got "
-                f"{values[found[0]].tolist()} in row {int(found[0])} ({len(found)} such row(s)). Encode the targets, or "
-                "choose another loss."
+                f"{values[found[0]].tolist()} in row {int(found[0])} ({len(found)} such row(s)). Encode the targets, "
+                "or choose another loss."
             )
 
     def inputs(self, rows: int, dtype: Any) -> tuple[Input, Input]:

@@ -2,15 +2,28 @@
 
     P(w) = sum_i s_i loss(net(x_i; w), y_i) / n  +  l2/2 |W|^2
 
-in prediction mode: batch normalisation by its running statistics, no dropout.  Rows pass through programs of a block
-each, so memory does not grow with n.
+in prediction mode: batch normalisation by its running statistics, no dropout.  Rows pass in blocks through programs
+that are laid out once, so memory does not grow with n.
 """
 
 from __future__ import annotations
 
+import copy
+import math
 from typing import Any
 
-from steepest.protocols import AnyArray, Evaluation, FloatArray
+import numpy as np
+
+from steepest.exceptions import IncompatibleError, InvalidParameterError
+from steepest.networks.derivatives import gradient, tangent
+from steepest.networks.feed import Feed
+from steepest.networks.node import Input, Node
+from steepest.networks.program import Program
+from steepest.protocols import AnyArray, Evaluation, FloatArray, Traits
+
+BLOCK = 2048  # rows: enough for BLAS, little enough for the caches of a few layers
+_UNIT = 0.1  # a typical weight: what a step is measured by where a number is smaller
+_NONE = np.empty(0)
 
 
 class NetworkProblem:
@@ -26,16 +39,48 @@ class NetworkProblem:
     y : array
         As ``objective.targets`` returns it.
     s : array of shape (n,), optional
-        Row weights, scaled to mean 1; None: all 1.
+        Row weights, not negative; brought to mean 1.  None: all 1.
     l2 : float
         Of the weights, ``w[:stack.decayed]``; biases, gammas and betas are free.
-    statistics : array, optional
+    statistics : array of shape (stack.statistics_size,), optional
         Running means and variances of batch normalisation.
     block : int
         Rows a program.
-    start : array, optional
+    start : array of shape (stack.size,), optional
         Where solvers begin; by default ``stack.initial(0)``.
+
+    Attributes
+    ----------
+    size : int
+    traits : Traits
+        Not convex; smooth where the slopes of the losses do not jump.
+    kinks : tuple of str
+        Units and losses that are not twice differentiable: second derivatives are those of the piece.
+    passes : float
+        Over the rows, forward and backward together being one, so far.
+
+    Notes
+    -----
+    ``n`` rows and a network of ``q`` weights cost ``6 n q`` operations an evaluation, ``2 n q`` a value, ``12 n q`` a
+    product with the Hessian (about half of it where all rows are one block and the point stays).
+
+    Examples
+    --------
+    >>> from steepest.networks.feed import as_feed
+    >>> from steepest.networks.layers import Dense
+    >>> from steepest.networks.stack import Stack
+    >>> from steepest.networks.targets_loss import Objective
+    >>> stack, objective = Stack(2, [Dense(3, "tanh")], 1), Objective("squared_error", 1)
+    >>> problem = NetworkProblem(stack, objective, as_feed(np.eye(2)), objective.targets([1.0, 0.0]))
+    >>> at = problem.evaluate(np.zeros(problem.size))
+    >>> at.value, at.gradient[-1]
+    (0.25, -0.5)
     """
+
+    constraint = None
+    differenced = False
+    ray_first = False
+    hess = None
 
     def __init__(
         self,
@@ -47,15 +92,315 @@ class NetworkProblem:
         *,
         l2: float = 0.0,
         statistics: AnyArray | None = None,
-        block: int = 2048,
+        block: int = BLOCK,
         start: AnyArray | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.stack = _as_float64(stack, start is None)
+        self.objective, self.y = objective, y
+        self.feed = _in_float64(feed)
+        self.n, self.size = self.feed.n, int(stack.size)
+        if len(y) != self.n:
+            raise InvalidParameterError(f"y: expected {self.n} targets, one a row of X, got {len(y)}.")
+        self.s = None if s is None else _mean_one(s, self.n)
+        self.l2, self.decayed = float(l2), int(stack.decayed)
+        self.block = min(max(int(block), 1), self.n)
+        self.statistics = None if statistics is None else np.array(statistics, dtype=np.float64)
+        if start is None:
+            self.x0 = np.asarray(self.stack.initial(0), dtype=np.float64)
+            if stack.fixed is not None:
+                self.stack.fixed = np.asarray(stack.fixed, dtype=np.float64)
+        else:
+            self.x0 = np.array(start, dtype=np.float64)
+        if self.x0.shape != (self.size,):
+            raise InvalidParameterError(f"start: expected {self.size} numbers, got shape {self.x0.shape}.")
+        self.typical = np.full(self.size, _UNIT)
+        self.kinks = _kinks(self.stack, objective)
+        self.traits = Traits(
+            convex=False, smooth=not objective.kinks, quadratic=False, has_curvature=objective.has_curvature,
+            has_conjugate=False, l1=0.0, l2=self.l2, n_outputs=int(stack.n_outputs),
+        )  # fmt: skip
+        self.passes = 0.0
+        self._w = np.zeros(self.size)
+        self._v = np.zeros(self.size)
+        self._values: dict[int, _Values] = {}
+        self._curvatures: dict[int, _Curvatures] = {}
+        self._bent: FloatArray | None = None  # where the program of curvatures stands, with one block
+
+    # --------------------------------------------------------------------------------------------------- rows
+
+    def _blocks(self) -> list[tuple[int, int]]:
+        return [(start, min(start + self.block, self.n)) for start in range(0, self.n, self.block)]
+
+    def _at(self, w: FloatArray) -> None:
+        if w.shape != (self.size,):
+            raise InvalidParameterError(f"w: expected {self.size} numbers, got shape {w.shape}.")
+        if self._bent is not None and not np.array_equal(w, self._w):
+            self._bent = None
+        self._w[:] = w
+
+    def _value_program(self, rows: int) -> _Values:
+        if rows not in self._values:
+            self._values[rows] = _Values(self, rows)
+        return self._values[rows]
+
+    def _penalty(self, w: FloatArray) -> float:
+        weights = w[: self.decayed]
+        return 0.5 * self.l2 * float(weights @ weights)
+
+    # ---------------------------------------------------------------------------------------------- as solvers see it
+
+    def start(self) -> FloatArray:
+        """Where solvers begin."""
+        return self.x0.copy()
+
+    def weights(self, w: FloatArray) -> FloatArray:
+        """The numbers themselves."""
+        return w
+
+    def inner(self, a: FloatArray, b: FloatArray) -> float:
+        """The Euclidean scalar product."""
+        return float(a @ b)
+
+    def units(self, w: FloatArray) -> FloatArray:
+        """The size of each number, for steps."""
+        return np.maximum(np.abs(w), _UNIT)
+
+    def project(self, w: FloatArray) -> FloatArray:
+        """w itself: nothing constrains it."""
+        return w
+
+    @property
+    def null_value(self) -> float:
+        """The loss of outputs that are all zero."""
+        total = 0.0
+        for start, stop in self._blocks():
+            each = self.objective.values(np.zeros((stop - start, self.traits.n_outputs)), self.y[start:stop])
+            total += float(each.sum() if self.s is None else each @ self.s[start:stop])
+        return total / self.n
+
+    def value(self, w: FloatArray) -> float:
+        """P alone, by a forward pass; inf where it is not a number."""
+        self._at(w)
+        self.passes += 1.0 / 3.0
+        total = 0.0
+        for start, stop in self._blocks():
+            total += self._value_program(stop - start).value(start, stop)
+        total += self._penalty(w)
+        return math.inf if math.isnan(total) else total
+
+    def scores(self, w: FloatArray) -> FloatArray:
+        """The outputs for all rows, (n, n_outputs)."""
+        self._at(w)
+        self.passes += 1.0 / 3.0
+        out = np.empty((self.n, self.traits.n_outputs))
+        for start, stop in self._blocks():
+            program = self._value_program(stop - start)
+            program.value(start, stop)
+            out[start:stop] = program.scores
+        return out
 
     def evaluate(self, w: FloatArray) -> Evaluation:
-        """Value and gradient."""
-        raise NotImplementedError
+        """Value and gradient; where one of them is not finite the value is inf."""
+        self._at(w)
+        self.passes += 1.0
+        total, g = 0.0, np.zeros(self.size)
+        for start, stop in self._blocks():
+            program = self._value_program(stop - start)
+            total += program.value(start, stop)
+            program.add_gradient(g)
+        value = total + self._penalty(w)
+        g[: self.decayed] += self.l2 * w[: self.decayed]
+        if not (math.isfinite(value) and np.all(np.isfinite(g))):
+            value = math.inf
+        return Evaluation(w, value, total, g, _NONE, _NONE)
+
+    def step(self, at: Evaluation, d: FloatArray, t: float) -> Evaluation:
+        """Everything at ``w + t d``."""
+        return self.evaluate(at.w + t * d)
+
+    def along(self, at: Evaluation, d: FloatArray, ahead: Evaluation | None = None) -> NetworkRay:
+        """P along ``w + t d``; ``ahead`` is the evaluation at t = 1 where it exists."""
+        return NetworkRay(self, at, d, ahead)
+
+    def complete(self, ray: NetworkRay, t: float) -> Evaluation:
+        """Everything at a point of a ray; free where its slope was asked for."""
+        known = ray.known.get(t)
+        return known if known is not None else self.evaluate(ray.at.w + t * ray.d)
 
     def hvp(self, at: Evaluation, v: FloatArray) -> FloatArray:
-        """The Hessian times v, forward over reverse."""
-        raise NotImplementedError
+        """The Hessian times v, exactly, forward over reverse; of the piece that w is on where there are kinks.
+
+        Raises
+        ------
+        IncompatibleError
+            For a loss that states no curvature.
+        """
+        if not self.traits.has_curvature:
+            raise IncompatibleError(
+                f"loss: '{self.objective.name}' states no curvature, which second derivatives need. Use another loss."
+            )
+        self._at(at.w)
+        self._v[:] = v
+        blocks = self._blocks()
+        again = self._bent is not None and len(blocks) == 1
+        self.passes += 1.0 if again else 2.0
+        out = np.zeros(self.size)
+        for start, stop in blocks:
+            if stop - start not in self._curvatures:
+                self._curvatures[stop - start] = _Curvatures(self, stop - start)
+            self._curvatures[stop - start].add_product(start, stop, out, again)
+        self._bent = self._w
+        out[: self.decayed] += self.l2 * v[: self.decayed]
+        return out
+
+    def hessian(self, at: Evaluation) -> FloatArray:
+        """The matrix of second derivatives, ``size`` products; computed once for each evaluation."""
+        if "hessian" not in at.extra:
+            H = np.array([self.hvp(at, row) for row in np.eye(self.size)])
+            at.extra["hessian"] = 0.5 * (H + H.T)
+        return at.extra["hessian"]  # type: ignore[no-any-return]
+
+
+class NetworkRay:
+    """P along ``w + t d``: a value is a forward pass, a slope an evaluation, which is kept."""
+
+    def __init__(self, problem: NetworkProblem, at: Evaluation, d: FloatArray, ahead: Evaluation | None) -> None:
+        self.problem, self.at, self.d = problem, at, d
+        self.known: dict[float, Evaluation] = {} if ahead is None else {1.0: ahead}
+
+    def value(self, t: float) -> float:
+        """P at t."""
+        known = self.known.get(t)
+        return known.value if known is not None else self.problem.value(self.at.w + t * self.d)
+
+    def value_slope(self, t: float) -> tuple[float, float]:
+        """P and its derivative in t."""
+        if t not in self.known:
+            self.known[t] = self.problem.evaluate(self.at.w + t * self.d)
+        at = self.known[t]
+        return at.value, float(at.gradient @ self.d)
+
+
+# ------------------------------------------------------------------------------------------------------- programs
+
+
+class _Rows:
+    """The graph for a number of rows, and how rows come into it."""
+
+    def __init__(self, problem: NetworkProblem, rows: int, fused: bool) -> None:
+        self.problem, self.rows = problem, rows
+        feed = problem.feed
+        self.batch = feed.batch(rows, np.float64) if feed.sparse else None
+        self.network = problem.stack.network(
+            rows,
+            training=False,
+            fused=fused,
+            sparse=None if self.batch is None else self.batch.product,
+            statistics=problem.statistics,
+            parameters=problem._w,
+        )
+        self.y, self.s = problem.objective.inputs(rows, np.float64)
+        self.cost: Node = problem.objective.node(self.network.scores, self.y, self.s, fused=fused)
+        self.held = {node: np.zeros(node.shape, node.dtype) for node in (self.network.x, self.y, self.s) if node}
+
+    def load(self, start: int, stop: int) -> None:
+        """Bring in rows start to stop, with weights that make the mean a part of that over all rows."""
+        problem = self.problem
+        index = np.arange(start, stop)
+        if self.batch is not None:
+            self.batch.take(index)
+        else:
+            problem.feed.take(index, self.held[self.network.x])
+        self.held[self.y][...] = problem.y[start:stop]
+        share = self.rows / problem.n
+        self.held[self.s][...] = share if problem.s is None else share * problem.s[start:stop]
+
+
+class _Values(_Rows):
+    """Forward, then backward."""
+
+    def __init__(self, problem: NetworkProblem, rows: int) -> None:
+        super().__init__(problem, rows, fused=True)
+        self.gradients = gradient(self.cost, self.network.parameters)
+        self.program = Program([self.cost, self.network.scores], self.gradients, bind=self.held, repeatable=False)
+
+    def value(self, start: int, stop: int) -> float:
+        """The part of the mean loss that these rows make."""
+        self.load(start, stop)
+        self.program.run(0)
+        return float(self.program.values[self.cost])
+
+    @property
+    def scores(self) -> AnyArray:
+        """The outputs of the last forward pass."""
+        return self.program.values[self.network.scores]
+
+    def add_gradient(self, out: FloatArray) -> None:
+        """Add the gradient of that part."""
+        self.program.run(1)
+        _add_pieces(self.problem.stack, self.program, self.gradients, out)
+
+
+class _Curvatures(_Rows):
+    """Forward and backward, then the tangent of the gradient."""
+
+    def __init__(self, problem: NetworkProblem, rows: int) -> None:
+        super().__init__(problem, rows, fused=False)
+        parameters = self.network.parameters
+        first = gradient(self.cost, parameters)
+        directions = [Input(node.shape, "v", np.float64) for node in parameters]
+        self.products = tangent(first, dict(zip(parameters, directions, strict=True)))
+        pieces = problem.stack.views(problem._v)
+        bind = self.held | {
+            node: pieces[block.name] for node, block in zip(directions, problem.stack.blocks, strict=True)
+        }
+        self.program = Program(first, self.products, bind=bind)
+
+    def add_product(self, start: int, stop: int, out: FloatArray, again: bool) -> None:
+        """Add the part of H v that these rows make; ``again``: they are loaded, at the same point."""
+        if not again:
+            self.load(start, stop)
+            self.program.run(0)
+        self.program.run(1)
+        _add_pieces(self.problem.stack, self.program, self.products, out)
+
+
+def _add_pieces(stack: Any, program: Program, nodes: list[Node], out: FloatArray) -> None:
+    for block, node in zip(stack.blocks, nodes, strict=True):
+        out[block.slice] += program.values[node].ravel()
+
+
+def _as_float64(stack: Any, draws: bool) -> Any:
+    """The same layers for graphs of float64; the given stack is left as it is."""
+    twin = copy.copy(stack)
+    twin.dtype = np.dtype(np.float64)
+    if stack.fixed is not None:
+        twin.fixed = np.asarray(stack.fixed, dtype=np.float64)
+    elif not draws:
+        raise InvalidParameterError("stack: its fixed layers have no numbers yet. Call stack.initial(seed) first.")
+    return twin
+
+
+def _in_float64(feed: Any) -> Feed:
+    """The same rows in batches of float64."""
+    if feed.dtype == np.float64:
+        return feed  # type: ignore[no-any-return]
+    shift = feed.shift if feed.shifted else None
+    factor = feed.factor if len(feed.factor) else None
+    return Feed(feed.X, np.float64, shift, factor, feed.sparse)
+
+
+def _mean_one(s: AnyArray, n: int) -> FloatArray:
+    out = np.array(s, dtype=np.float64)
+    total = float(out.sum())
+    if out.shape != (n,) or not math.isfinite(total) or not total > 0.0 or float(out.min()) < 0.0:
+        raise InvalidParameterError(
+            f"s: expected {n} finite row weights, not negative and with a positive sum, got shape {out.shape} with sum "
+            f"{total:g}."
+        )
+    return out * (n / total)
+
+
+def _kinks(stack: Any, objective: Any) -> tuple[str, ...]:
+    units = [layer.unit.name for layer in stack.layers if not layer.unit.twice]
+    return (*dict.fromkeys(units), *(f"the loss '{name}'" for name in objective.kinks))
