@@ -78,6 +78,7 @@ if _TYPE_CHECKING:
     from steepest.report.display_race import RaceDisplay as RaceDisplay
     from steepest.report.display_trajectory import TrajectoryDisplay as TrajectoryDisplay
     from steepest.report.html import write_report as write_report
+    from steepest.transforms.augmentation import Augmenter as Augmenter
     from steepest.transforms.encoding import TableEncoder as TableEncoder
     from steepest.transforms.scaler import Scaler as Scaler
     from steepest.transforms.whitener import Whitener as Whitener
@@ -88,6 +89,7 @@ if _TYPE_CHECKING:
 
 # Where each public name lives; a name that is its module's own stands for the module.
 _HOMES = {
+    "Augmenter": "steepest.transforms.augmentation",
     "Certificate": "steepest.protocols",
     "CoefficientDisplay": "steepest.report.display_coefficients",
     "ConvergenceDisplay": "steepest.report.display_convergence",
