@@ -54,6 +54,13 @@ class Feed:
             if given.shape not in ((0,), (d,)):
                 raise InvalidParameterError(f"{name}: expected {d} numbers, one a column of X, got {given.shape}.")
 
+    def astype(self, dtype: Any) -> Feed:
+        """The same rows in batches of another dtype."""
+        if np.dtype(dtype) == self.dtype:
+            return self
+        shift = self.shift if self.shifted else None
+        return Feed(self.X, dtype, shift, self.factor if len(self.factor) else None, self.sparse)
+
     def take(self, rows: AnyArray, out: AnyArray) -> None:
         """Write the rows into ``out`` (m, d); compiled, without the interpreter lock, no memory.
 

@@ -97,7 +97,7 @@ class NetworkProblem:
     ) -> None:
         self.stack = _as_float64(stack, start is None)
         self.objective, self.y = objective, y
-        self.feed = _in_float64(feed)
+        self.feed: Feed = feed.astype(np.float64)
         self.n, self.size = self.feed.n, int(stack.size)
         if len(y) != self.n:
             raise InvalidParameterError(f"y: expected {self.n} targets, one a row of X, got {len(y)}.")
@@ -379,15 +379,6 @@ def _as_float64(stack: Any, draws: bool) -> Any:
     elif not draws:
         raise InvalidParameterError("stack: its fixed layers have no numbers yet. Call stack.initial(seed) first.")
     return twin
-
-
-def _in_float64(feed: Any) -> Feed:
-    """The same rows in batches of float64."""
-    if feed.dtype == np.float64:
-        return feed  # type: ignore[no-any-return]
-    shift = feed.shift if feed.shifted else None
-    factor = feed.factor if len(feed.factor) else None
-    return Feed(feed.X, np.float64, shift, factor, feed.sparse)
 
 
 def _mean_one(s: AnyArray, n: int) -> FloatArray:
