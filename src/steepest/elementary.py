@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from steepest.jit import fused_inner, inner
 
@@ -81,3 +83,15 @@ def sigmoid(x: float) -> float:
 def unit_power(x: float, t: float) -> float:
     """x**t for 0 <= x <= 1 and t > 0, to ``2 + t |log x|`` units in the last place; exp(-708) below that."""
     return exp_neg(t * math.log(x)) if x > 0.0 else 0.0
+
+
+def complement(x: float) -> float:
+    """1 - x, of the type of x: a literal of Python is float64 to the compiler, and would drag float32 along."""
+    return 1.0 - x
+
+
+@overload(complement, inline="always")
+def _compiled_complement(x):  # type: ignore[no-untyped-def]
+    if x == types.float32:
+        return lambda x: np.float32(1.0) - x
+    return lambda x: 1.0 - x

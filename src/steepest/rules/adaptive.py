@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from steepest.elementary import unit_power
+from steepest.elementary import complement, unit_power
 from steepest.jit import inner
 from steepest.rules.registry import between, rule
 
@@ -89,7 +89,7 @@ class RMSProp(NamedTuple):
         return eta, 0.0, 0.0
 
     def advance(self, w, s, r, g, a, b, c):
-        v = self.rho * s + (1.0 - self.rho) * g * g
+        v = self.rho * s + complement(self.rho) * g * g
         return w - a * g / (math.sqrt(v) + self.eps), v, r
 
     def rest(self, w, s, r, missed, c):
@@ -136,8 +136,8 @@ class Adam(NamedTuple):
         return eta / one_minus_power(self.beta1, t), 1.0 / math.sqrt(one_minus_power(self.beta2, t)), 0.0
 
     def advance(self, w, s, r, g, a, b, c):
-        m = self.beta1 * s + (1.0 - self.beta1) * g
-        v = self.beta2 * r + (1.0 - self.beta2) * g * g
+        m = self.beta1 * s + complement(self.beta1) * g
+        v = self.beta2 * r + complement(self.beta2) * g * g
         return w - a * m / (math.sqrt(v) * b + self.eps), m, v
 
     def rest(self, w, s, r, missed, c):
@@ -187,8 +187,8 @@ class AdamW(NamedTuple):
         return eta / first, 1.0 / math.sqrt(one_minus_power(self.beta2, t)), max(0.0, 1.0 - eta * self.decay)
 
     def advance(self, w, s, r, g, a, b, c):
-        m = self.beta1 * s + (1.0 - self.beta1) * g
-        v = self.beta2 * r + (1.0 - self.beta2) * g * g
+        m = self.beta1 * s + complement(self.beta1) * g
+        v = self.beta2 * r + complement(self.beta2) * g * g
         return c * w - a * m / (math.sqrt(v) * b + self.eps), m, v
 
     def rest(self, w, s, r, missed, c):

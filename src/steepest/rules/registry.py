@@ -20,6 +20,8 @@ import numbers
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from steepest.exceptions import InvalidParameterError
 from steepest.jit import dispatch
 
@@ -65,6 +67,24 @@ def stiffness(self: Any, s: Any, r: Any, a: Any, b: Any, c: Any) -> Any:
 def unpenalised(given: Any) -> Any:
     """The rule for coordinates that no penalty touches: an intercept neither decays nor is drawn to zero."""
     return given._replace(**dict.fromkeys(given.absorbs, 0.0))
+
+
+def narrowed(given: Any, dtype: Any) -> Any:
+    """The rule with fields of a dtype, for kernels whose arithmetic is to be that of float32.
+
+    Its constants are those of the rounded fields: what the rule forgets and what is made up for belong together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest.rules import Momentum
+    >>> narrowed(Momentum(0.9), np.float32)
+    Momentum(momentum=np.float32(0.9))
+    """
+    kind = np.dtype(dtype)
+    if kind == np.float64:
+        return given
+    return tuple.__new__(type(given), tuple(kind.type(value) for value in given))  # a rule makes its fields float64
 
 
 def rule(name: str) -> Callable[[T], T]:
