@@ -182,6 +182,17 @@ class Kernel:
         self._names: dict[str, type] = {}  # of the classes that the shared dispatcher has met
         KERNELS.append(self)
 
+    def prepared(self, *args: Any) -> Callable[[], Any]:
+        """A call on these very arguments, compiled now and not yet run; it costs half a microsecond less."""
+        classes = tuple([cls for arg in args if isinstance(arg, tuple) for cls in _classes(arg)])
+        dispatcher: Any = self._dispatchers.get(classes)
+        if dispatcher is None:
+            dispatcher = self._dispatchers.setdefault(classes, self._dispatcher(classes))
+        if hasattr(dispatcher, "compile"):  # else compiling is switched off
+            with resting():
+                dispatcher.compile(tuple([numba.typeof(arg) for arg in args]))
+        return functools.partial(dispatcher, *args)
+
     def __call__(self, *args: Any) -> Any:
         classes = tuple([cls for arg in args if isinstance(arg, tuple) for cls in _classes(arg)])
         dispatcher = self._dispatchers.get(classes)

@@ -15,6 +15,8 @@ import numpy as np
 
 from steepest.exceptions import InvalidParameterError
 from steepest.networks import elementwise
+from steepest.networks import fused as passes
+from steepest.networks.fused import EPSILON
 from steepest.networks.layers import Dense
 from steepest.networks.node import FLOATS, Constant, Input, Node, Parameter
 from steepest.networks.operations import matmul
@@ -23,7 +25,6 @@ from steepest.networks.shaping import concatenate, reshape
 from steepest.protocols import AnyArray, FloatArray
 
 KINDS = ("weights", "bias", "gamma", "beta")
-EPSILON = 1e-5  # added to variances
 MOMENTUM = 0.1  # of running means and variances
 
 Sparse = Callable[[Node], Node]
@@ -232,9 +233,6 @@ class Stack:
             A flat vector of the stack's dtype whose pieces the parameters are (read at every run), or parameters that
             another graph has.  By default parameters of their own, 0.
         """
-        if fused:
-            from steepest.networks import fused as passes
-
         if training and rows < 2 and self.statistics_blocks:
             raise InvalidParameterError(
                 f"rows: expected at least 2 for batch normalization in training, got {rows}. "
