@@ -182,6 +182,7 @@ class Round(NamedTuple):
     dual: FloatArray | None = None  # loss slopes (n,) that prove more than those at the scores; certify verifies them
     w: FloatArray | None = None
     part: bool = False  # the round is not finished: a moment to look at the clock
+    seen: float | None = None  # where ``at`` is None: the objective as the batches of the round met it
 
 
 class Solver(Protocol):

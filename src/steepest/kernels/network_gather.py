@@ -84,3 +84,23 @@ def sparse_gradient(indptr, indices, data, rows, factor, D, out):
             target = out[j]
             for c in range(width):
                 target[c] += x * source[c]
+
+
+@kernel
+def gather_labels(y, rows, out):
+    """out <- y[rows], of one or two axes."""
+    if y.ndim == 1:
+        for i in range(rows.shape[0]):
+            out[i] = y[rows[i]]
+    else:
+        for i in range(rows.shape[0]):
+            for j in range(y.shape[1]):
+                out[i, j] = y[rows[i], j]
+
+
+@kernel
+def gather_weights(s, factors, rows, out):
+    """out <- s[rows] * factors; either may be empty, for ones."""
+    for i in range(rows.shape[0]):
+        weight = s[rows[i]] if s.shape[0] else 1.0
+        out[i] = weight * factors[i] if factors.shape[0] else weight

@@ -71,3 +71,10 @@ def square_sum(g, limit):
         u = top if u > top else -top if u < -top else u
         total += float(u) * float(u)
     return total
+
+
+@fast_kernel
+def average(mean, w, share):
+    """mean <- mean + share (w - mean), in float64."""
+    for j in range(mean.shape[0]):
+        mean[j] += share * (float(w[j]) - mean[j])

@@ -1,4 +1,4 @@
-"""Rows of X on their way into a batch: any dtype, any strides, files mapped into memory, sparse rows; never a copy of X.
+"""Rows of X on their way into a batch: any dtype, any strides, mapped files, sparse rows; never a copy of X.
 
 A `Feed` gathers rows into a buffer of the network's dtype, and shifts and scales their columns in the same pass.  Wide
 sparse rows are not written out: `SparseBatch` multiplies them by the first layer's weights where they lie, and scatters
@@ -43,23 +43,22 @@ class Feed:
         self.n, self.n_features = int(X.shape[0]), int(X.shape[1])
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.csr = not isinstance(X, np.ndarray)
-        self.shifted = shift is not None
         d = self.n_features
+        self._shift, self._factor = np.empty(0), np.empty(0)  # as precise as they were given, for `astype`
         if shift is not None or factor is not None:
-            self.shift = np.zeros(d, self.dtype) if shift is None else np.array(shift, self.dtype)
-            self.factor = np.ones(d, self.dtype) if factor is None else np.array(factor, self.dtype)
-        else:
-            self.shift = self.factor = np.empty(0, self.dtype)
+            self._shift = np.zeros(d) if shift is None else np.array(shift, np.float64)
+            self._factor = np.ones(d) if factor is None else np.array(factor, np.float64)
+        self.shift, self.factor = self._shift.astype(self.dtype), self._factor.astype(self.dtype)
         for name, given in (("shift", self.shift), ("factor", self.factor)):
             if given.shape not in ((0,), (d,)):
                 raise InvalidParameterError(f"{name}: expected {d} numbers, one a column of X, got {given.shape}.")
 
     def astype(self, dtype: Any) -> Feed:
-        """The same rows in batches of another dtype."""
+        """The same rows of the same X in batches of another dtype."""
         if np.dtype(dtype) == self.dtype:
             return self
-        shift = self.shift if self.shifted else None
-        return Feed(self.X, dtype, shift, self.factor if len(self.factor) else None, self.sparse)
+        shift, factor = (None, None) if len(self.factor) == 0 else (self._shift, self._factor)
+        return Feed(self.X, dtype, shift, factor, self.sparse)
 
     def take(self, rows: AnyArray, out: AnyArray) -> None:
         """Write the rows into ``out`` (m, d); compiled, without the interpreter lock, no memory.

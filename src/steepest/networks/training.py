@@ -6,13 +6,23 @@ that a run remembers is in a `TrainingState`, so a run that goes on from one is 
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from steepest.exceptions import IncompatibleError, InvalidParameterError
+from steepest.kernels.network_update import average, square_sum, update
+from steepest.networks.program import Program
+from steepest.networks.training_batch import Batch
 from steepest.protocols import AnyArray, FloatArray
+from steepest.rules import RULES, get_rule, narrowed, unpenalised
+
+_BLOCK = 1024  # rows that are evaluated at once
 
 
 @dataclass(slots=True)
@@ -91,16 +101,16 @@ class Training:
     probe : callable, optional
         ``probe(training, moment)`` with the moments "before" (between backward and update) and "after"; must change
         nothing.
-    probe_every : int
-        Steps between two that are probed.
+    probe_every : int, optional
+        Steps between two that are probed; by default ``probe.every``.
 
     Attributes
     ----------
     state : TrainingState
     w, g : arrays of shape (stack.size,)
-        Weights and the gradient of the last step (of the loss, as clipped by nothing).
-    network : Network
-        That of the last step; `value` reads its nodes.
+        Weights, and the gradient of the last step's loss: not clipped, without the penalty.
+    losses : array of float
+        Of the batches of the present epoch, with the penalty.
     """
 
     def __init__(
@@ -122,25 +132,244 @@ class Training:
         average: bool | int = False,
         state: TrainingState | None = None,
         probe: Callable[[Training, str], None] | None = None,
-        probe_every: int = 100,
+        probe_every: int | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.stack, self.objective, self.feed = stack, objective, feed
+        self.rule = stepping(rule)
+        self.l2, self.decay = _number("l2", l2), _number("decay", decay)
+        self.clip_norm = math.inf if clip_norm is None else _number("clip_norm", clip_norm, open_low=True)
+        self.clip_value = math.inf if clip_value is None else _number("clip_value", clip_value, open_low=True)
+        self.batch_size = min(_count("batch_size", batch_size), feed.n)
+        self.augment, self.seed, self.average = augment, int(seed), average
+        if augment is not None and feed.sparse:
+            raise IncompatibleError("augment: expected dense rows, got sparse ones. Leave it out, or densify X.")
+        if feed.n_features != stack.n_features or feed.dtype != stack.dtype:
+            raise InvalidParameterError(
+                f"feed: expected {stack.n_features} columns of {stack.dtype}, got {feed.n_features} of {feed.dtype}."
+            )
+        if len(y) != feed.n or (s is not None and s.shape != (feed.n,)):
+            raise InvalidParameterError(f"y: expected one target and weight for each of the {feed.n} rows of X.")
+        self.y = y if y.dtype.kind in "iu" else np.ascontiguousarray(y, stack.dtype)
+        self.s: FloatArray = np.empty(0) if s is None else np.asarray(s, dtype=np.float64)
+        if state is None:
+            start = stack.initial(seed).astype(stack.dtype)
+            state = TrainingState(
+                start, np.zeros((self.rule.slots, stack.size), stack.dtype), stack.initial_statistics()
+            )
+        self._check(state)
+        self.state = state
+        if average is not False and state.mean is None:
+            state.mean = np.zeros(stack.size)
+        self.w, self.g = state.w, np.zeros(stack.size, stack.dtype)
+        self.losses: FloatArray = np.empty(0)
+        self._batches: dict[tuple[int, bool], list[Batch]] = {}
+        self._last: Batch | None = None
+        self._probe = probe
+        self._probe_every = int(getattr(probe, "every", 100) if probe_every is None else probe_every)
+        self._moving = _moving(self.rule, self.decay, stack.dtype)
 
-    def value(self, node: Any) -> AnyArray:
-        """The numbers of a node of `network` at the last step: sums, activations, scores (where a probe is set)."""
-        raise NotImplementedError
+    def _check(self, state: TrainingState) -> None:
+        size, slots = self.stack.size, self.rule.slots
+        shapes = {"w": (size,), "slots": (slots, size), "statistics": (self.stack.statistics_size,)}
+        for name, shape in shapes.items():
+            given = getattr(state, name)
+            if given.shape != shape or given.dtype != self.stack.dtype or not given.flags.c_contiguous:
+                raise InvalidParameterError(
+                    f"state: expected {name} of shape {shape} and {self.stack.dtype}, got {given.dtype} of "
+                    f"{given.shape}. Go on with the layers and the rule that made it, or start anew."
+                )
 
-    def count(self, rows: AnyArray) -> int:
-        """Steps that an epoch over these rows takes."""
-        raise NotImplementedError
+    @property
+    def t(self) -> int:
+        """Steps done."""
+        return self.state.t
 
-    def steps(self, rows: AnyArray, factors: FloatArray, rates: FloatArray, start: int, stop: int) -> float:
-        """Steps start to stop of an epoch; the sum over them of rows times the mean loss (with the penalty).
+    def graph(self) -> tuple[Any, Any, dict[Any, AnyArray]]:
+        """The batch of the last step as a plain graph: network, cost, and where its leaves lie."""
+        if self._last is None:
+            raise InvalidParameterError("graph: expected a step before, got none. Call steps first.")
+        return self._last.graph()
 
-        ``rates[k]`` is the rate of step k of the epoch; ``factors`` (of length 0: all 1) multiply the rows' losses.
+    def errors(self) -> FloatArray:
+        """The loss of each row at the weights as they are, without its weight, as predictions are made; a pass."""
+        n, stack = self.feed.n, self.stack
+        out = np.empty(n)
+        size = min(n, _BLOCK)
+        sparse = self.feed.batch(size, stack.dtype) if self.feed.sparse else None
+        network = stack.network(
+            size,
+            training=False,
+            sparse=None if sparse is None else sparse.product,
+            statistics=self.state.statistics,
+            parameters=self.w,
+        )
+        program = Program([network.scores])
+        for low in range(0, n, size):
+            rows = np.minimum(np.arange(low, low + size), n - 1).astype(np.uint64)
+            if sparse is None:
+                self.feed.take(rows, program.values[network.x])
+            else:
+                sparse.take(rows)
+            program.run()
+            high = min(low + size, n)
+            out[low:high] = self.objective.values(program.values[network.scores][: high - low], self.y[low:high])
+        return out
+
+    # ---------------------------------------------------------------------------------------------------- steps
+
+    def edges(self, m: int) -> AnyArray:
+        """Where the batches of an epoch over m rows begin and end.
+
+        A last batch of one row has no variance: with batch normalisation it joins the one before.
         """
-        raise NotImplementedError
+        out = np.append(np.arange(0, m, self.batch_size), m)
+        if self.stack.statistics_size and len(out) > 2 and out[-1] - out[-2] == 1:
+            out = np.delete(out, -2)
+        return out
+
+    def count(self, m: int) -> int:
+        """Steps that an epoch over m rows takes."""
+        return len(self.edges(m)) - 1
 
     def epoch(self, visit: Any, rates: FloatArray) -> float:
-        """An epoch over the rows of a `Visit`; the mean of the loss (with the penalty) as its batches met it."""
-        raise NotImplementedError
+        """An epoch over the rows of a `Visit`; the mean of the loss (with the penalty) as its batches met it.
+
+        ``rates`` are those of its steps.
+        """
+        many = self.count(len(visit.rows))
+        self.steps(visit.rows, visit.factors, rates, 0, many)
+        return self.finish(visit.rows)
+
+    def finish(self, rows: AnyArray) -> float:
+        """The end of an epoch: its mean loss."""
+        self.state.epoch += 1
+        return float(np.diff(self.edges(len(rows))) @ self.losses) / len(rows)
+
+    def steps(self, rows: AnyArray, factors: FloatArray, rates: FloatArray, start: int, stop: int) -> bool:
+        """Steps start to stop of an epoch over ``rows``; False where numbers are no longer finite.
+
+        Parameters
+        ----------
+        rows : array of unsigned integers
+            All those of the epoch.
+        factors : array of shape (len(rows),) or (0,)
+            What multiplies the losses of rows.
+        rates : array of shape (steps of the epoch,)
+        start, stop : int
+        """
+        edges = self.edges(len(rows)).tolist()
+        if len(self.losses) != len(edges) - 1:
+            self.losses = np.zeros(len(edges) - 1)
+        if self.augment is None:
+            for k in range(start, stop):
+                low, high = edges[k], edges[k + 1]
+                batch = self._batch(high - low, len(factors) > 0, 0)
+                batch.gather(rows[low:high])
+                self._step(batch, rows[low:high], factors[low:high], rates[k], k)
+        else:
+            self._ahead(rows, factors, rates, start, stop, edges)
+        return bool(np.isfinite(self.losses[start:stop]).all() and np.isfinite(self.w).all())
+
+    def _ahead(
+        self, rows: AnyArray, factors: FloatArray, rates: FloatArray, start: int, stop: int, edges: list[int]
+    ) -> None:
+        """The same, with one batch gathered and augmented in a thread while the one before is worked on."""
+        weighted = len(factors) > 0
+
+        def prepare(k: int) -> Batch:
+            part = rows[edges[k] : edges[k + 1]]
+            batch = self._batch(len(part), weighted, k % 2)
+            batch.gather(part)
+            self.augment.apply(batch.x, part, self.state.epoch, self.seed)
+            return batch
+
+        for k in range(start, min(start + 2, stop)):  # both are built here, for building is not for two threads
+            self._batch(edges[k + 1] - edges[k], weighted, k % 2)
+        if stop > start:
+            self._batch(edges[stop] - edges[stop - 1], weighted, (stop - 1) % 2)
+        with ThreadPoolExecutor(1, "steepest-batches") as pool:
+            coming: Future[Batch] | None = None
+            for k in range(start, stop):
+                batch = prepare(k) if coming is None else coming.result()
+                coming = pool.submit(prepare, k + 1) if k + 1 < stop else None
+                low, high = edges[k], edges[k + 1]
+                self._step(batch, rows[low:high], factors[low:high], rates[k], k)
+
+    def _batch(self, count: int, weighted: bool, which: int) -> Batch:
+        """The batch for so many rows, the first or second of its kind; all share w and g."""
+        key = (count, weighted or len(self.s) > 0)
+        kept = self._batches.get(key)
+        if kept is None:
+            if len(self._batches) >= 3:  # sizes come and go with the data that are given
+                del self._batches[next(iter(self._batches))]
+            kept = self._batches[key] = []
+        while len(kept) <= which:
+            kept.append(Batch(self.stack, self.objective, self.feed, count, self.w, self.g, key[1]))
+        return kept[which]
+
+    def _step(self, batch: Batch, rows: AnyArray, factors: FloatArray, rate: float, k: int) -> None:
+        state = self.state
+        batch.label(rows, self.y, self.s, factors)
+        if batch.masks:
+            batch.draw(self.seed, state.t)
+        batch.run()
+        loss = float(batch.cost)
+        probed = self._probe is not None and state.t % self._probe_every == 0
+        if probed:
+            self._last = batch
+            self._probe(self, "before")  # type: ignore[misc]
+        if self.stack.statistics_size:
+            batch.observe(state.statistics)
+        self.losses[k] = loss + 0.5 * self.l2 * self._move(float(rate))
+        state.t += 1
+        if state.mean is not None and state.t >= int(self.average):
+            state.averaged += 1
+            average(state.mean, state.w, 1.0 / state.averaged)
+        if probed:
+            self._probe(self, "after")  # type: ignore[misc]
+        self._last = batch
+
+    def _move(self, rate: float) -> float:
+        """The update; the squared norm of the weights before."""
+        w, g, slots, t = self.w, self.g, self.state.slots, float(self.state.t + 1)
+        scale = 1.0
+        if self.clip_norm < math.inf:
+            length = math.sqrt(square_sum(g, self.clip_value))
+            scale = 1.0 if length <= self.clip_norm else self.clip_norm / length
+        penalised, free, absorbed = self._moving
+        keep = 1.0 if absorbed else max(0.0, 1.0 - rate * self.decay)
+        middle, size = self.stack.decayed, self.stack.size
+        squares = update(penalised, w, slots, g, 0, middle, self.l2, scale, self.clip_value, keep, rate, t)
+        update(free, w, slots, g, middle, size, 0.0, scale, self.clip_value, 1.0, rate, t)
+        return float(squares)
+
+
+def stepping(rule: Any) -> Any:
+    """The rule, where it can train a network."""
+    chosen = get_rule(rule)
+    if chosen.whole or chosen.name == "ftrl":
+        offered = sorted(name for name, kind in RULES.items() if not kind.whole and name != "ftrl")  # type: ignore[attr-defined]
+        why = "couples all weights" if chosen.whole else "begins at zero weights, where a network stays"
+        raise InvalidParameterError(f"rule: expected one of {offered}, got '{chosen.name}', which {why}. Use 'adam'.")
+    return chosen
+
+
+def _moving(rule: Any, decay: float, dtype: Any) -> tuple[Any, Any, bool]:
+    """The rule for weights, that for the rest, and whether it decays weights itself."""
+    absorbed = "decay" in rule.absorbs
+    if absorbed and decay > 0.0:
+        rule = rule._replace(decay=decay)
+    return narrowed(rule, dtype), narrowed(unpenalised(rule), dtype), absorbed
+
+
+def _number(name: str, given: Any, open_low: bool = False) -> float:
+    good = isinstance(given, numbers.Real) and not isinstance(given, bool) and 0.0 <= float(given) < math.inf
+    if not good or (open_low and float(given) == 0.0):
+        raise InvalidParameterError(f"{name}: expected a number {'>' if open_low else '>='} 0, got {given!r}.")
+    return float(given)
+
+
+def _count(name: str, given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, numbers.Integral) or given < 1:
+        raise InvalidParameterError(f"{name}: expected a whole number >= 1, got {given!r}. Try 128.")
+    return int(given)

@@ -364,13 +364,16 @@ def _unmeasured(solver: Any, state: Any, watch: _Watch, round_: Round) -> tuple[
     """Take note of a round that was not evaluated; how the run ends, where it does."""
     w = round_.w
     assert w is not None
-    finite = bool(np.all(np.isfinite(w)))
-    if finite and watch.note(w, round_.step):
+    finite = bool(np.all(np.isfinite(w))) and (round_.seen is None or math.isfinite(round_.seen))
+    measured = None if round_.seen is None else {"objective": round_.seen}
+    if finite and watch.note(w, round_.step, measured):
         return Status.INTERRUPTED, "an observer asked to stop"
     if not finite:
         return Status.DIVERGED, f"the parameters are not finite after {watch.iterations} rounds" + _cure(solver, state)
     if watch.spent:
         return Status.STOPPED_EARLY, "the validation rows got no better"
+    if round_.exhausted:
+        return Status.STALLED, round_.note or "the solver goes no further"
     return None
 
 
