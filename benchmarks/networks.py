@@ -21,6 +21,7 @@ Written to benchmarks/_work/results/networks.json, part by part; `benchmarks.rac
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -77,15 +78,20 @@ class Process:
             ready, line = [True], ""
         if line:
             return dict(json.loads(line))
-        self.end()
+        self.child.kill()
+        self.child.wait()
         self.errors.seek(0)
         why = (self.errors.read().strip().splitlines() or ["no output"])[-1] if ready else f"more than {limit:.0f} s"
+        self.end()
         print(f"    {self.name}: left out ({why[:160]})", flush=True)
         return None
 
     def end(self) -> None:
         self.child.kill()
         self.child.wait()
+        for stream in (self.child.stdin, self.child.stdout, self.errors):
+            with contextlib.suppress(OSError):  # a line that the child did not take
+                stream.close()  # type: ignore[union-attr]
 
 
 def environment(name: str) -> dict[str, str]:
@@ -297,7 +303,7 @@ def main() -> None:
     if options.accuracy:
         from benchmarks import networks_accuracy
 
-        return networks_accuracy.main(store)
+        return networks_accuracy.run(list(networks_accuracy.EPOCHS), None, options.rows, store)
     names, parts = options.contestants.split(","), options.only.split(",")
     began = time.perf_counter()
     for cell in cells:

@@ -74,6 +74,7 @@ EXTRAS = (
     "hogwild",
     "ranking",
     "multiclass_svm",
+    "networks",
     "nist",
 )
 
@@ -108,6 +109,7 @@ def _targets(
     verdicts += targets.stochastic(extras["sgd"] or [])
     verdicts += targets.variance(extras["variance"]) + targets.hogwild(extras["hogwild"])
     verdicts += targets.ranking(extras["ranking"]) + targets.multiclass(extras["multiclass_svm"])
+    verdicts += targets.networks(extras["networks"])
     verdicts += targets.nist(extras["nist"] or [])
     words = {True: "met", False: "**missed**", None: ""}
     return table(("target", "measured", ""), [(v.words, v.measured, words[v.met]) for v in verdicts])

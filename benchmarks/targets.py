@@ -11,6 +11,7 @@ from benchmarks.ladder import Result, fastest, geometric_mean
 CellResults = Mapping[float, Sequence[Result]]  # target -> results, fastest first
 US = "steepest"
 COPIES = "two, copies of the frequent columns"  # of Hogwild!
+MEMORY = "memory over 1.2 X, parameters, states and a batch"  # of networks
 
 
 class Verdict(NamedTuple):
@@ -191,6 +192,35 @@ def multiclass(found: Mapping[str, Any]) -> list[Verdict]:
     for name, target, bar in (("20news", "0.001", 2.0), ("20news", "1e-06", 2.0), ("mnist", "0.001", 2.0)):
         words = f"Crammer-Singer on {name} to {target} (certified), against LIBLINEAR -s 4 and scikit-learn"
         out.append(_at_least(words, found.get(f"{name}, to {target}, best peer over steepest", math.nan), bar))
+    return out
+
+
+def networks(found: Mapping[str, Any]) -> list[Verdict]:
+    """The targets that `benchmarks.networks` decides, each of its own cell; memory by its worst kind of X."""
+    out = []
+    narrow, wide, regularised = "784-256-128-10", "784-1024-1024-10", "784-256-128-10, batch norm, dropout"
+    for cell, bar in ((narrow, 1.2), (wide, 1.1)):
+        measured = found.get(f"{cell}: steepest over products")
+        out.append(_at_most(f"an epoch of {cell}, over its bare matrix products", measured, bar, "x"))
+    for cell, who, bar in (
+        (narrow, "jax", 1.0),
+        (narrow, "best torch", 2.0),
+        (narrow, "scikit-learn", 2.0),
+        (regularised, "best torch", 1.7),
+    ):
+        words = f"an epoch of {cell}, against {who}"
+        out.append(_at_least(words, found.get(f"{cell}: {who} over steepest", math.nan), bar))
+    measured = found.get(f"{narrow}: start to first epoch, steepest over jax")
+    out.append(_at_most(f"process start to the end of the first epoch of {narrow}, over JAX's", measured, 0.5, "x"))
+    for kind, bar in (("plain", 0.984), ("augmented", 0.992)):
+        share, spent = found.get(f"accuracy, {kind}: test accuracy"), found.get(f"accuracy, {kind}: seconds", math.nan)
+        words = f"MNIST, {kind}: test accuracy at least {bar:.1%} within 10 minutes"
+        if share is None:
+            out.append(Verdict(words, "not measured", None))
+        else:
+            out.append(Verdict(words, f"{share:.2%} in {spent:.0f} s", share >= bar and spent <= 600.0))
+    worst = max((value for key, value in found.items() if key.endswith(MEMORY)), default=None)
+    out.append(_at_most("memory of a network's fit, over 1.2 X and what a step needs (worst)", worst, 1.0, "x"))
     return out
 
 
