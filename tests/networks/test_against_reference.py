@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from tests.support import reference_network as plain
 
+from steepest.networks import Dense, Program, Stack, gradient
+from steepest.networks.targets_loss import Objective
+
 UNITS = sorted(plain.UNITS)
 
 
@@ -42,7 +45,7 @@ def test_the_reference_agrees_with_differences(unit, batch_norm):
         X, y, s = random.standard_normal((6, 3)), targets(random, loss, 6, 3), random.uniform(0.2, 2.0, 6)
         _, slopes = plain.objective(layers, X, y, loss, s)
         for layer, own in zip(layers, slopes, strict=True):
-            for name, gradient in own.items():
+            for name, slope in own.items():
                 array, h = getattr(layer, name), 1e-6
                 for at in [tuple(random.integers(0, n) for n in array.shape) for _ in range(4)]:
                     held = array[at]
@@ -51,4 +54,118 @@ def test_the_reference_agrees_with_differences(unit, batch_norm):
                     array[at] = held - h
                     below = plain.objective(layers, X, y, loss, s)[0]
                     array[at] = held
-                    assert gradient[at] == pytest.approx((above - below) / (2 * h), rel=1e-5, abs=1e-8), (loss, name)
+                    assert slope[at] == pytest.approx((above - below) / (2 * h), rel=1e-5, abs=1e-8), (loss, name)
+
+
+# --------------------------------------------------------------------------------------------- stacks as graphs
+
+
+def build(random, unit, *, batch_norm=False, dropout=0.0, rows=7, outputs=3, dtype=np.float64):
+    """A stack with two hidden layers, a flat vector, and the same as layers of the reference with masks."""
+    hidden = [Dense(width, unit, batch_norm=batch_norm, dropout=dropout) for width in (5, 4)]
+    stack = Stack(3, hidden, outputs, dtype=dtype)
+    w = random.standard_normal(stack.size).astype(dtype)
+    return stack, w, mirror(stack, w, [drawn(random, rows, layer) for layer in hidden])
+
+
+def drawn(random, rows, layer):
+    """A mask for inverted dropout, or None."""
+    if layer.dropout == 0.0:
+        return None
+    return (random.uniform(size=(rows, layer.width)) >= layer.dropout) / (1.0 - layer.dropout)
+
+
+def mirror(stack, w, masks):
+    views, out = stack.views(w), []
+    for k, layer in enumerate(stack.layers):
+        own = {kind: views.get(f"layers.{k}.{kind}") for kind in ("weights", "bias", "gamma", "beta")}
+        mask = masks[k] if k < len(masks) else None
+        out.append(plain.Layer(own["weights"], own["bias"], layer.unit.name, own["gamma"], own["beta"], mask))
+    return out
+
+
+def run(stack, w, layers, X, y, s, loss, fused):
+    """Cost, flat gradient, and the moments of the layers that normalise, of a batch in training."""
+    net = stack.network(len(X), training=True, fused=fused, parameters=w)
+    objective = Objective(loss, stack.n_outputs)
+    targets, weights = objective.inputs(len(X), w.dtype)
+    cost = objective.node(net.scores, targets, weights, fused=fused)
+    slopes = gradient(cost, net.parameters)
+    program = Program([cost, *net.moments, net.scores], slopes)
+    given = {net.x: X, targets: y, weights: s}
+    given |= dict(zip(net.masks, [layer.mask for layer in layers if layer.mask is not None], strict=True))
+    for node, array in given.items():
+        program.values[node][...] = array
+    program.run()
+    flat = np.concatenate([program.values[slope].ravel() for slope in slopes])
+    return float(program.values[cost]), flat, [program.values[moment].copy() for moment in net.moments]
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_stack_is_the_reference(unit, batch_norm, dropout, fused):
+    random = np.random.default_rng(5)
+    for loss in plain.LOSSES:
+        stack, w, layers = build(random, unit, batch_norm=batch_norm, dropout=dropout)
+        X, y, s = random.standard_normal((7, 3)), targets(random, loss, 7, 3), random.uniform(0.2, 2.0, 7)
+        value, slopes = plain.objective(layers, X, y, loss, s)
+        cost, flat, moments = run(stack, w, layers, X, y, s, loss, fused)
+        assert cost == pytest.approx(value, rel=1e-12)
+        for block in stack.blocks:
+            wanted = slopes[block.layer][block.kind]
+            np.testing.assert_allclose(flat[block.slice].reshape(block.shape), wanted, rtol=1e-10, atol=1e-12)
+        assert len(moments) == 2 * batch_norm
+        for moment, layer in zip(moments, layers, strict=False):
+            np.testing.assert_allclose(moment[0], layer.kept["mean"], rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(moment[1], layer.kept["variance"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("unit", UNITS)
+def test_predictions_use_running_moments_and_no_masks(unit, fused):
+    random = np.random.default_rng(6)
+    stack, w, layers = build(random, unit, batch_norm=True, dropout=0.3)
+    statistics = random.uniform(0.3, 2.0, stack.statistics_size)
+    known = {block.name: statistics[block.slice] for block in stack.statistics_blocks}
+    moments = [(known[f"layers.{k}.mean"], known[f"layers.{k}.variance"]) for k in range(2)] + [None]
+    X = random.standard_normal((9, 3))
+    net = stack.network(9, training=False, fused=fused, parameters=w, statistics=statistics)
+    program = Program([net.scores])
+    program.values[net.x][...] = X
+    program.run()
+    assert net.masks == ()
+    np.testing.assert_allclose(program.values[net.scores], plain.scores(layers, X, moments), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("loss", plain.LOSSES)
+def test_the_gradient_is_the_mean_of_the_gradients_of_the_rows(loss):
+    random = np.random.default_rng(7)
+    stack, w, layers = build(random, "tanh")
+    X, y = random.standard_normal((7, 3)), targets(random, loss, 7, 3)
+    whole = run(stack, w, layers, X, y, np.ones(7), loss, fused=False)[1]
+    each = [run(stack, w, layers, X[i : i + 1], y[i : i + 1], np.ones(1), loss, fused=False)[1] for i in range(7)]
+    np.testing.assert_allclose(np.mean(each, axis=0), whole, rtol=1e-10, atol=1e-13)
+    assert min(np.linalg.norm(g - whole) for g in each) > 0.1 * np.linalg.norm(whole)
+
+
+def test_a_layer_that_is_not_trained_is_held_and_has_no_gradient():
+    random = np.random.default_rng(8)
+    stack = Stack(3, [Dense(6, "tanh", trainable=False), Dense(4, "relu")], 2, dtype=np.float64)
+    w = stack.initial(0) + 0.1
+    assert all(block.layer > 0 for block in stack.blocks)
+    held = {block.kind: stack.fixed[block.slice].reshape(block.shape) for block in stack.fixed_blocks}
+    views = stack.views(w)
+    layers = [plain.Layer(held["weights"], held["bias"], "tanh")]
+    layers += [
+        plain.Layer(views[f"layers.{k}.weights"], views[f"layers.{k}.bias"], ["", "relu", "identity"][k])
+        for k in (1, 2)
+    ]
+    X, y, s = random.standard_normal((5, 3)), random.integers(0, 2, 5), np.ones(5)
+    value, slopes = plain.objective(layers, X, y, "cross_entropy", s)
+    cost, flat, _ = run(stack, w, layers, X, y, s, "cross_entropy", fused=False)
+    assert cost == pytest.approx(value, rel=1e-12)
+    for block in stack.blocks:
+        wanted = slopes[block.layer][block.kind].ravel()
+        np.testing.assert_allclose(flat[block.slice], wanted, rtol=1e-10, atol=1e-13)

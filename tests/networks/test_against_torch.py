@@ -7,6 +7,7 @@ Conventions, where the two could differ:
 - Momentum here is ``V <- m V - eta g``; PyTorch's is ``B <- m B + g``, ``w <- w - eta B``.  They are the same at a
   constant rate.  Where rates change, the velocity here keeps the old ones.
 - AdamW decays by ``1 - eta decay`` before the step, as PyTorch, but weights alone; PyTorch decays all that it is given.
+- Huber's delta is 1.35 here by default, 1 in PyTorch.
 - Batch normalisation divides by the batch's variance over m, and renews the running variance by that over m - 1.
 """
 
@@ -19,6 +20,7 @@ import pytest
 
 from steepest import networks as nw
 from steepest.losses import Huber, Quantile
+from steepest.networks.targets_loss import Objective
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -114,3 +116,140 @@ def test_losses_of_several_scores(name):
     value.backward()
     same(graph(z.ravel()), value)
     same(graph.grad(z.ravel()).reshape(z.shape), t.grad)
+
+
+# ------------------------------------------------------------------------------------------------ whole networks
+
+FUNCTIONS = {
+    "identity": lambda z: z,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": partial(F.leaky_relu, negative_slope=0.01),
+    "elu": F.elu,
+    "softplus": partial(F.softplus, threshold=1e6),
+    "maxout": lambda z: z.reshape(len(z), 2, -1).amax(dim=1),
+}
+LOSSES = {
+    "cross_entropy": partial(F.cross_entropy, reduction="none"),
+    "kl": lambda z, y: F.kl_div(F.log_softmax(z, 1), y, reduction="none").sum(1),
+    "log_loss": lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="none").sum(1),
+    "squared_error": lambda z, y: 0.5 * F.mse_loss(z, y, reduction="none").sum(1),
+    "huber": lambda z, y: F.huber_loss(z, y, reduction="none", delta=1.35).sum(1),
+    "absolute_error": lambda z, y: F.l1_loss(z, y, reduction="none").sum(1),
+    "poisson": lambda z, y: (torch.exp(z) - y * z + torch.xlogy(y, y) - y).sum(1),
+    "crammer_singer": ROW_LOSSES["crammer_singer"],
+    "weston_watkins": ROW_LOSSES["weston_watkins"],
+}
+
+
+class Mirror:
+    """A stack in PyTorch: its parameters, a leaf each, in the order of the blocks; running statistics beside them."""
+
+    def __init__(self, stack, w):
+        self.stack = stack
+        self.leaves = {name: torch.tensor(array.copy(), requires_grad=True) for name, array in stack.views(w).items()}
+        self.running = {
+            block.name: torch.full(block.shape, float(block.kind == "variance"), **DOUBLE)
+            for block in stack.statistics_blocks
+        }
+
+    def __call__(self, X, masks=None):
+        """The scores; in training with masks, one or None a layer."""
+        a, get = torch.as_tensor(X), self.leaves.get
+        for k, layer in enumerate(self.stack.layers):
+            z = a @ self.leaves[f"layers.{k}.weights"]
+            if layer.batch_norm:
+                moments = [self.running[f"layers.{k}.{kind}"] for kind in ("mean", "variance")]
+                gamma, beta = get(f"layers.{k}.gamma"), get(f"layers.{k}.beta")
+                z = F.batch_norm(z, *moments, gamma, beta, training=masks is not None, momentum=0.1, eps=1e-5)
+            elif layer.bias:
+                z = z + get(f"layers.{k}.bias")
+            a = FUNCTIONS[layer.unit.name](z)
+            if masks is not None and k < len(masks) and masks[k] is not None:
+                a = a * torch.tensor(masks[k])
+        return a
+
+    def flat(self, of=lambda leaf: leaf):
+        return np.concatenate([of(leaf).detach().numpy().ravel() for leaf in self.leaves.values()])
+
+
+def random_stack(seed):
+    """One to three hidden layers of any units, with or without batch normalisation, dropout and biases."""
+    random = np.random.default_rng(seed)
+    hidden = [
+        nw.Dense(
+            int(random.integers(2, 9)),
+            str(random.choice(list(FUNCTIONS))),
+            batch_norm=bool(random.integers(2)),
+            dropout=float(random.choice([0.0, 0.3])),
+            bias=bool(random.integers(4)),
+        )
+        for _ in range(random.integers(1, 4))
+    ]
+    return nw.Stack(int(random.integers(1, 6)), hidden, int(random.integers(2, 5)), dtype=np.float64), random
+
+
+def random_targets(random, loss, rows, k):
+    if loss in ("cross_entropy", "crammer_singer", "weston_watkins"):
+        return random.integers(0, k, rows)
+    if loss == "kl":
+        return random.dirichlet(np.ones(k), rows)
+    if loss == "poisson":
+        return random.poisson(2.0, (rows, k)) * 1.0
+    return random.integers(0, 2, (rows, k)) * 1.0 if loss == "log_loss" else random.standard_normal((rows, k))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_gradients_of_random_networks(seed, fused):
+    stack, random = random_stack(seed)
+    rows, w = int(random.integers(4, 12)), 0.7 * random.standard_normal(stack.size)
+    X, s = random.standard_normal((rows, stack.n_features)), random.uniform(0.2, 2.0, rows)
+    masks = [(random.uniform(size=(rows, e.width)) >= e.dropout) / (1.0 - e.dropout) for e in stack.layers[:-1]]
+    for loss, theirs in LOSSES.items():
+        y = random_targets(random, loss, rows, stack.n_outputs)
+        mirror = Mirror(stack, w)
+        cost = (theirs(mirror(X, masks), torch.tensor(y)) * torch.tensor(s)).mean()
+        cost.backward()
+
+        net = stack.network(rows, training=True, fused=fused, parameters=w)
+        objective = Objective(loss, stack.n_outputs)
+        targets, weights = objective.inputs(rows, np.float64)
+        value = objective.node(net.scores, targets, weights, fused=fused)
+        slopes = nw.gradient(value, net.parameters)
+        program = nw.Program([value, *net.moments], slopes)
+        drop = [mask for mask, layer in zip(masks, stack.layers, strict=False) if layer.dropout]
+        for node, array in zip((net.x, targets, weights, *net.masks), (X, y, s, *drop), strict=True):
+            program.values[node][...] = array
+        program.run()
+        same(float(program.values[value]), cost)
+        ours = np.concatenate([program.values[slope].ravel() for slope in slopes])
+        np.testing.assert_allclose(ours, mirror.flat(lambda leaf: leaf.grad), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "log_loss", "squared_error", "kl"])
+@pytest.mark.parametrize("units", [("tanh", "softplus"), ("sigmoid", "relu"), ("elu", "maxout")])
+def test_curvatures_of_networks(units, loss):
+    random = np.random.default_rng(4)
+    stack = nw.Stack(3, [nw.Dense(5, units[0], batch_norm=True), nw.Dense(4, units[1])], 3, dtype=np.float64)
+    w, v = random.standard_normal((2, stack.size))
+    X, y = random.standard_normal((8, 3)), random_targets(random, loss, 8, 3)
+    mirror = Mirror(stack, w)
+    cost = LOSSES[loss](mirror(X, []), torch.tensor(y)).mean()
+    leaves = list(mirror.leaves.values())
+    slopes = torch.autograd.grad(cost, leaves, create_graph=True)
+    along = sum((g * torch.tensor(d)).sum() for g, d in zip(slopes, stack.views(v).values(), strict=True))
+    wanted = np.concatenate([part.numpy().ravel() for part in torch.autograd.grad(along, leaves)])
+
+    net = stack.network(8, training=True, fused=False, parameters=w)
+    objective = Objective(loss, 3)
+    targets, weights = objective.inputs(8, np.float64)
+    directions = [nw.Constant(d) for d in stack.views(v).values()]
+    products = nw.curvature(objective.node(net.scores, targets, weights, fused=False), net.parameters, directions)
+    program = nw.Program(products)
+    for node, array in zip((net.x, targets, weights), (X, y, np.ones(8)), strict=True):
+        program.values[node][...] = array
+    program.run()
+    ours = np.concatenate([program.values[product].ravel() for product in products])
+    np.testing.assert_allclose(ours, wanted, rtol=1e-8, atol=1e-10)

@@ -26,14 +26,14 @@ def by_entry(phi: Callable[..., Array], slope: Callable[..., Array]) -> tuple[An
 
 
 def maxout(pieces: int) -> tuple[Any, Any]:
-    """The largest of ``pieces`` sums, which stand side by side; the first of equal ones takes the error."""
+    """The largest of sums, piece p of unit j in column ``p width + j``; the first of equal ones takes the error."""
 
     def phi(z: Array) -> Array:
-        return z.reshape(len(z), -1, pieces).max(axis=2)
+        return z.reshape(len(z), pieces, -1).max(axis=1)
 
     def back(z: Array, d: Array) -> Array:
-        first = z.reshape(len(z), -1, pieces).argmax(axis=2)
-        return (d[:, :, None] * (np.arange(pieces) == first[:, :, None])).reshape(z.shape)
+        first = z.reshape(len(z), pieces, -1).argmax(axis=1)
+        return (d[:, None, :] * (np.arange(pieces)[:, None] == first[:, None, :])).reshape(z.shape)
 
     return phi, back
 
