@@ -72,6 +72,8 @@ if _TYPE_CHECKING:
     from steepest.report.display_coefficients import CoefficientDisplay as CoefficientDisplay
     from steepest.report.display_convergence import ConvergenceDisplay as ConvergenceDisplay
     from steepest.report.display_duals import DualDisplay as DualDisplay
+    from steepest.report.display_first_layer import FirstLayerDisplay as FirstLayerDisplay
+    from steepest.report.display_gradient_flow import GradientFlowDisplay as GradientFlowDisplay
     from steepest.report.display_landscape import LandscapeDisplay as LandscapeDisplay
     from steepest.report.display_margin import MarginDisplay as MarginDisplay
     from steepest.report.display_path import RegularizationPathDisplay as RegularizationPathDisplay
@@ -97,6 +99,8 @@ _HOMES = {
     "DualDisplay": "steepest.report.display_duals",
     "ElasticNet": "steepest.estimators",
     "ElasticNetCV": "steepest.estimators",
+    "FirstLayerDisplay": "steepest.report.display_first_layer",
+    "GradientFlowDisplay": "steepest.report.display_gradient_flow",
     "LandscapeDisplay": "steepest.report.display_landscape",
     "Lasso": "steepest.estimators",
     "LassoCV": "steepest.estimators",

@@ -195,7 +195,8 @@ class _View:
     def _piece(self, free: dict[int, Any], held: dict[int, Any], layer: int) -> AnyArray:
         block = free.get(layer) or held[layer]
         numbers: AnyArray = self.training.w if layer in free else self.training.stack.fixed
-        return numbers[block.slice].reshape(block.shape)
+        piece: AnyArray = numbers[block.slice].reshape(block.shape)
+        return piece
 
     def _outputs(self, k: int, layer: Any, seen: dict[str, FloatArray]) -> None:
         """Facts about the outputs of a layer and the slopes of its units."""

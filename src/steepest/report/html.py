@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steepest.atomic import write_text
+from steepest.protocols import Certificate
 from steepest.record.record import FitRecord, environment
-from steepest.report import judgement, sections
+from steepest.report import judgement, network_sections, sections
 from steepest.report.margin_sections import margin_section
 from steepest.report.metrics import Scores, score
 from steepest.report.ranking import ranking_section
 from steepest.report.style import CSS
-from steepest.report.words import metric, number, seconds, verdict
+from steepest.report.words import is_local, metric, number, seconds, verdict
 
 if TYPE_CHECKING:
     from steepest.readers import Dataset
@@ -114,12 +115,13 @@ def render(
         scores = score(estimator, scored)
     title = title or (record.estimator if scored is None else f"{record.estimator} on {scored.name}")
     where = "On the training rows" if test is None else "On the test part"
+    network = network_sections.is_network(estimator)
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">Minimised: {escape(record.objective)}</p>',
         _verdict(record),
         _figures(record, scores, where),
-        f"<h2>How it got there</h2>{sections.curves(record)}",
+        f"<h2>How it got there</h2>{network_sections.learning(record) if network else sections.curves(record)}",
         margin_section(estimator, dataset),
     ]
     if scores is not None and scored is not None and hasattr(estimator, "rank"):
@@ -131,8 +133,15 @@ def render(
             f"<h2>{where}</h2>{sections.predictions(scores, scored)}",
             f"<h2>Worst mistakes</h2>{judgement.mistakes(estimator, scores, scored)}",
         ]
+    if network:
+        body += [
+            network_sections.first_pictures(estimator, dataset or test),
+            network_sections.flow(estimator),
+            f"<h2>Layers</h2>{network_sections.architecture(estimator)}",
+        ]
+    else:
+        body.append(f"<h2>Coefficients</h2>{sections.coefficients(estimator, dataset or test, feature_names)}")
     body += [
-        f"<h2>Coefficients</h2>{sections.coefficients(estimator, dataset or test, feature_names)}",
         f'<h2>Settings and circumstances</h2><div class="columns">{_circumstances(record, dataset, test)}</div>',
     ]
     return document(title, body, _data(record, dataset, test, scores), "steepest-report")
@@ -172,7 +181,7 @@ def document(title: str, body: Sequence[str], content: Any, name: str, style: st
 
 def _verdict(record: FitRecord) -> str:
     said = verdict(record.certificate)
-    mark, kind = ("✓", " passed") if said.passed else ("✗", "")
+    mark, kind = ("✓ ", " passed") if said.passed else ("", " local") if is_local(record.certificate) else ("✗ ", "")
     proven = said.proven[0].upper() + said.proven[1:]
     fallbacks = record.certificate.fallbacks
     parts = [f"<p>{escape(proven)}.</p>"]
@@ -180,7 +189,7 @@ def _verdict(record: FitRecord) -> str:
         parts.append(f"<p>{escape(said.reason)}</p>")
     if fallbacks:
         parts.append(f'<p class="soft">On the way: {escape("; ".join(fallbacks))}.</p>')
-    return f'<div class="card verdict{kind}"><strong>{mark} {said.headline}</strong>{"".join(parts)}</div>'
+    return f'<div class="card verdict{kind}"><strong>{mark}{said.headline}</strong>{"".join(parts)}</div>'
 
 
 def _figures(record: FitRecord, scores: Scores | None, where: str) -> str:
@@ -191,7 +200,7 @@ def _figures(record: FitRecord, scores: Scores | None, where: str) -> str:
         quality = [(f"{'train' if where == 'On the training rows' else 'test'} {name}", metric(name, value))]
     pairs = [
         ("objective", number(certificate.primal)),
-        ("relative gap", f"{certificate.relative:.2g}" if isfinite(certificate.relative) else "unknown"),
+        _proof(certificate),
         *quality,
         ("rounds", number(record.iterations)),
         ("data passes", f"{record.passes:.4g}"),
@@ -200,6 +209,13 @@ def _figures(record: FitRecord, scores: Scores | None, where: str) -> str:
     return (
         f'<dl class="figures">{"".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in pairs)}</dl>'
     )
+
+
+def _proof(certificate: Certificate) -> tuple[str, str]:
+    """The number that a certificate is about."""
+    if certificate.bounds == "stationarity":
+        return "gradient norm", number(certificate.evidence.get("gradient_norm", certificate.value))
+    return "relative gap", f"{certificate.relative:.2g}" if isfinite(certificate.relative) else "unknown"
 
 
 def _circumstances(record: FitRecord, dataset: Dataset | None, test: Dataset | None) -> str:

@@ -236,16 +236,18 @@ def _table(
     sure: list[str] | None,
     sure_name: str,
 ) -> str:
-    why = _reasons(estimator, scores, data, rows)
+    why = None if getattr(estimator, "coef_", None) is None else _reasons(estimator, scores, data, rows)
     lines = []
     for at, i in enumerate(rows.tolist()):
         extra = f"<td>{escape(sure[at])}</td>" if sure is not None else ""
-        lines.append(f"<tr><td>{i + 1:,}</td><td>{escape(what[at])}</td>{extra}<td>{escape(why[at])}</td></tr>")
+        reason = "" if why is None else f"<td>{escape(why[at])}</td>"
+        lines.append(f"<tr><td>{i + 1:,}</td><td>{escape(what[at])}</td>{extra}{reason}</tr>")
     head = f"<th>{sure_name}</th>" if sure is not None else ""
+    head += "" if why is None else "<th>what moved the score most: coefficient x (value - mean)</th>"
+    kind = "numbers" if why is None else "mistakes"
     return (
-        '<div class="card scroll"><table class="mistakes"><thead><tr><th>row</th><th>what</th>'
-        f"{head}<th>what moved the score most: coefficient x (value - mean)</th></tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="card scroll"><table class="{kind}"><thead><tr><th>row</th><th>what</th>'
+        f"{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 

@@ -21,6 +21,8 @@ p { margin: 0 0 10px; overflow-wrap: anywhere; }
 .verdict.passed { border-left-color: var(--good); }
 .verdict strong { font-size: 1.15rem; color: var(--bad); }
 .verdict.passed strong { color: var(--good); }
+.verdict.local { border-left-color: var(--main); }
+.verdict.local strong { color: var(--ink); }
 .verdict p { margin: 4px 0 0; }
 .grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
 .columns { columns: 2 400px; column-gap: 14px; }
@@ -64,6 +66,7 @@ table.mistakes { min-width: 560px; }
 table.mistakes td, table.mistakes th { overflow-wrap: normal; }
 table.mistakes td:last-child { color: var(--soft); overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
+.card ul { margin: 0; padding-left: 20px; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--rule);
   overflow-wrap: anywhere; }

@@ -22,8 +22,9 @@ class Reported:
 
     Attributes
     ----------
-    coef_ : array
-        For the columns before the steps, which are folded in, so that names and pictures hold.
+    coef_ : array or None
+        For the columns before the steps, which are folded in, so that names and pictures hold; None for models without
+        coefficients.
 
     Notes
     -----
@@ -33,8 +34,11 @@ class Reported:
     def __init__(self, estimator: Any, steps: Sequence[tuple[str, Any]] = ()) -> None:
         self._estimator = estimator
         self._steps = list(steps)
-        coef = estimator.coef_
-        self.coef_: FloatArray = np.asarray(coef.toarray() if hasattr(coef, "toarray") else coef, dtype=np.float64)
+        coef = getattr(estimator, "coef_", None)
+        self.coef_: FloatArray | None = None
+        if coef is None:
+            return
+        self.coef_ = np.asarray(coef.toarray() if hasattr(coef, "toarray") else coef, dtype=np.float64)
         for _, step in reversed(self._steps):
             self.coef_ = self.coef_ @ step.whitening_ if hasattr(step, "whitening_") else self.coef_ / step.scale_
 

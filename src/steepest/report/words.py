@@ -15,6 +15,12 @@ _KINDS = {
     "gradient_norm": "gradient norm",
     "none": "no certificate",
 }
+_LOCAL = {  # what a network's certificate says of its point
+    "minimum to second order": "a minimum to second order",
+    "saddle": "a saddle",
+    "not stationary": "not a stationary point",
+    "not examined": "curvature not examined",
+}
 _STOPPED = {
     Status.STOPPED_EARLY: "The validation rows chose an earlier point than the optimum.",
     Status.APPROXIMATE: "The solver ended before the bound was proven.",
@@ -109,12 +115,19 @@ def verdict(certificate: Certificate) -> Verdict:
         headline = "Certified"
     elif certificate.status == Status.ILL_POSED:
         headline = "No minimiser"
+    elif is_local(certificate):
+        headline = f"Trained, {_LOCAL[certificate.evidence['verdict']]}"
     elif certificate.status == Status.STOPPED_EARLY:
         headline = "Stopped early"
     else:
         headline = "Not certified"
     reason = "" if passed else (_sentence(certificate.reason) or _STOPPED.get(certificate.status, ""))
     return Verdict(passed, headline, _proven(certificate), reason)
+
+
+def is_local(certificate: Certificate) -> bool:
+    """Whether a certificate speaks of a point of a network, where no more than its neighbourhood can be known."""
+    return certificate.bounds == "stationarity" and certificate.evidence.get("verdict") in _LOCAL
 
 
 def _proven(certificate: Certificate) -> str:
@@ -128,6 +141,8 @@ def _proven(certificate: Certificate) -> str:
         return f"the objective is within {value:.2g} of the optimum ({kind}; {asked} of it was asked)"
     if certificate.bounds == "distance":
         return f"the coefficients are within {value:.2g} of the minimiser ({kind})"
+    if is_local(certificate):
+        return f"the objective is {number(certificate.primal)} and its gradient has the norm {value:.2g}"
     return f"the point is stationary up to {value:.2g} ({kind}); whether it is a minimum is not proven"
 
 
