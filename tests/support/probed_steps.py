@@ -21,7 +21,7 @@ class Steps:
         self.y, self.s = np.asarray(y), np.ones(len(x))
         self.w = stack.initial(seed).astype(stack.dtype)
         self.g = np.zeros_like(self.w)
-        self.t = 0
+        self.t, self.count, self.last = 0, len(x), self
         rng = np.random.default_rng(seed)
         self.masks = [
             (rng.random((len(x), layer.width)) > layer.dropout).astype(stack.dtype)

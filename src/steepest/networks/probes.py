@@ -15,12 +15,12 @@ import numpy as np
 from steepest.exceptions import InvalidParameterError
 from steepest.kernels.network_probes import difference_norm, norm, output_facts, slope_facts
 from steepest.networks.derivatives import gradient
+from steepest.networks.fused import EPSILON
 from steepest.networks.node import Constant, Node
 from steepest.networks.probe_norms import COLUMNS as VECTORS
 from steepest.networks.probe_norms import POWER, norm_bound
 from steepest.networks.probe_table import COLUMNS, ProbeTable
 from steepest.networks.program import Program
-from steepest.networks.stack import EPSILON
 from steepest.protocols import AnyArray, FloatArray
 
 LOOKS_MOST = 128  # more are thinned to every second one
@@ -49,6 +49,11 @@ class Probed(Protocol):
     @property
     def t(self) -> int:
         """Steps done."""
+        ...
+
+    @property
+    def last(self) -> Any:
+        """The batch of the last step, an object with the number of its rows as ``count``."""
         ...
 
     def graph(self) -> tuple[Any, Node, dict[Node, AnyArray]]:
@@ -95,7 +100,7 @@ class Probes:
         self._calls = 0
         self._steps: list[int] = []
         self._rows: list[FloatArray] = []
-        self._view: _View | None = None
+        self._views: dict[Any, _View] = {}
         self._before: AnyArray | None = None
 
     def __call__(self, training: Probed, moment: str) -> None:
@@ -105,13 +110,14 @@ class Probes:
             self._before = None
             if (self._calls - 1) % self._apart:
                 return
-            if self._view is None or self._view.training is not training:
-                self._view = _View(training)
+            view = self._view(training)
+            if view is None:
+                return
             if len(self._rows) >= LOOKS_MOST:
                 self._thin()
                 if (self._calls - 1) % self._apart:
                     return
-            self._rows.append(self._view.look())
+            self._rows.append(view.look())
             self._steps.append(int(training.t))
             self._before = training.w.copy()
         elif self._before is not None:
@@ -125,6 +131,21 @@ class Probes:
                 row[names.index("update_norm"), block.layer] = moved
                 row[names.index("ratio"), block.layer] = moved / size if size > 0.0 else math.nan
             self._before = None
+
+    def _view(self, training: Probed) -> _View | None:
+        """The program for the last batch; None for a smaller batch at the end of an epoch."""
+        batch = training.last
+        known = next(iter(self._views), None)
+        if known is not None and self._views[known].training is training:
+            if batch.count < known.count:
+                return None
+            if batch.count > known.count:
+                self._views.clear()
+        elif known is not None:
+            self._views.clear()
+        if batch not in self._views:
+            self._views[batch] = _View(training)
+        return self._views[batch]
 
     def _thin(self) -> None:
         self._apart *= 2

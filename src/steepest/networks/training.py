@@ -184,6 +184,11 @@ class Training:
         """Steps done."""
         return self.state.t
 
+    @property
+    def last(self) -> Batch | None:
+        """The batch of the last step; batches of one size take turns in at most two."""
+        return self._last
+
     def graph(self) -> tuple[Any, Any, dict[Any, AnyArray]]:
         """The batch of the last step as a plain graph: network, cost, and where its leaves lie."""
         if self._last is None:
