@@ -15,8 +15,8 @@ import numpy as np
 
 from steepest.exceptions import DataError, InvalidParameterError
 from steepest.kernels.network_gather import gather_dense, gather_sparse, sparse_gradient, sparse_product
-from steepest.networks.node import Node
-from steepest.networks.operations import Call, Operation, Scratch
+from steepest.networks.node import INDEX, Input, Node
+from steepest.networks.operations import Call, Operation
 from steepest.protocols import AnyArray
 
 WIDE = 4096  # columns from which sparse rows are multiplied as they are
@@ -158,6 +158,7 @@ class SparseBatch:
         self.feed, self.count, self.dtype = feed, int(count), np.dtype(dtype)
         self.rows: AnyArray = np.zeros(count, np.uint32 if feed.n <= 2**32 else np.uint64)
         self.factor = feed.factor.astype(self.dtype)
+        self._varies = Input((1,), "rows", INDEX)  # a product with constants is no constant: programs must see that
 
     def take(self, rows: AnyArray) -> None:
         """The rows of the next run."""
@@ -165,7 +166,11 @@ class SparseBatch:
 
     def product(self, weights: Node) -> Node:
         """``X_B W``, of shape (count, width): O(non-zeros of the batch times width), as its gradient."""
-        return SparseProduct(self)(weights)
+        return self.apply(SparseProduct(self), weights)
+
+    def apply(self, operation: Operation, of: Node) -> Node:
+        """A node that depends on the rows of the batch."""
+        return operation(of, self._varies)
 
 
 class SparseProduct(Operation):
@@ -177,7 +182,7 @@ class SparseProduct(Operation):
         self.batch = batch
 
     def shape(self, *inputs: Node) -> tuple[int, ...]:
-        (w,) = inputs
+        w = inputs[0]
         if w.ndim != 2 or w.shape[0] != self.batch.feed.n_features:
             raise InvalidParameterError(f"sparse @: expected {self.batch.feed.n_features} rows, got {w.shape}.")
         return (self.batch.count, w.shape[1])
@@ -190,11 +195,14 @@ class SparseProduct(Operation):
         run(X.indptr, X.indices, X.data, batch.rows[:0], batch.factor, w, out[:0])  # compiles now
         return [*calls, partial(run, X.indptr, X.indices, X.data, batch.rows, batch.factor, w, out)]
 
+    def differentiable(self, i: int) -> bool:
+        return i == 0
+
     def pull(self, node: Node, g: Node, i: int) -> Node | None:
-        return SparseGradient(self.batch)(g)
+        return self.batch.apply(SparseGradient(self.batch), g)
 
     def push(self, node: Node, tangents: Sequence[Node | None]) -> Node | None:
-        return None if tangents[0] is None else self(tangents[0])
+        return None if tangents[0] is None else self.batch.apply(self, tangents[0])
 
 
 class SparseGradient(Operation):
@@ -208,9 +216,6 @@ class SparseGradient(Operation):
     def shape(self, *inputs: Node) -> tuple[int, ...]:
         return (self.batch.feed.n_features, inputs[0].shape[1])
 
-    def scratch(self, node: Node) -> list[Scratch]:
-        return []
-
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
         d = _contiguous(ins[0], calls)
@@ -219,11 +224,14 @@ class SparseGradient(Operation):
         run(X.indptr, X.indices, X.data, batch.rows[:0], batch.factor, d[:0], out)  # compiles now
         return [*calls, partial(run, X.indptr, X.indices, X.data, batch.rows, batch.factor, d, out)]
 
+    def differentiable(self, i: int) -> bool:
+        return i == 0
+
     def pull(self, node: Node, g: Node, i: int) -> Node | None:
-        return SparseProduct(self.batch)(g)
+        return self.batch.apply(SparseProduct(self.batch), g)
 
     def push(self, node: Node, tangents: Sequence[Node | None]) -> Node | None:
-        return None if tangents[0] is None else self(tangents[0])
+        return None if tangents[0] is None else self.batch.apply(self, tangents[0])
 
 
 def _contiguous(array: AnyArray, calls: list[Call]) -> AnyArray:
