@@ -47,7 +47,7 @@ CallbackSupport: Any = _Support if importlib.util.find_spec("sklearn.callback") 
 S = TypeVar("S", bound=Solution)
 
 
-class _Attributes:
+class Attributes:
     """Flat parameters of the jobs as the fitted attributes that a prediction needs."""
 
     def __init__(self, estimator: Any, jobs: Sequence[Job], data: Any) -> None:
@@ -73,7 +73,7 @@ class _Attributes:
 class _Rounds:
     """An observer that opens and ends one subtask a round."""
 
-    def __init__(self, root: Any, attributes: _Attributes, given: dict[str, Any]) -> None:
+    def __init__(self, root: Any, attributes: Any, given: dict[str, Any]) -> None:
         self.root, self.attributes, self.given = root, attributes, given
         self.several = len(attributes.jobs) > 1
         self.task: Any = None
@@ -105,7 +105,7 @@ class _Rounds:
             self.task.call_on_fit_task_end(**self.given)
 
 
-def _watched(estimator: Any, given: dict[str, Any], attributes: _Attributes, work: Callable[[], Any]) -> Any:
+def _watched(estimator: Any, given: dict[str, Any], attributes: Any, work: Callable[[], Any]) -> Any:
     many = len(attributes.jobs)
     root = estimator._init_callback_context(max_subtasks=many if many > 1 else None)
     given = {"estimator": estimator, **given}
@@ -117,7 +117,14 @@ def _watched(estimator: Any, given: dict[str, Any], attributes: _Attributes, wor
 
 
 def under_callbacks(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, jobs: Sequence[Job], data: Any, work: Callable[[], S]
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    jobs: Sequence[Job],
+    data: Any,
+    work: Callable[[], S],
+    attributes: Any = None,
 ) -> S:
     """What ``work`` returns, seen by the callbacks of the estimator; without any, just that.
 
@@ -131,6 +138,8 @@ def under_callbacks(
         Validated: ``X``, and ``labels.classes`` of a classifier or ``many`` of a regressor.
     work : callable
         Solves the jobs.
+    attributes : callable, optional
+        From parameters of the jobs to fitted attributes, with ``jobs``; by default those of a linear model.
     """
     if not getattr(estimator, "_skl_callbacks", None):
         return work()
@@ -139,4 +148,4 @@ def under_callbacks(
     from sklearn.callback import with_callbacks  # which calls their teardown, whatever happens
 
     watched = with_callbacks(_watched)
-    return watched(estimator, given, _Attributes(estimator, jobs, data), work)  # type: ignore[no-any-return]
+    return watched(estimator, given, attributes or Attributes(estimator, jobs, data), work)  # type: ignore[no-any-return]

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from steepest.estimators.network_base import RULES_OF_NETWORKS, NetworkModel
+from steepest.estimators.network_targets import (
+    CLASSES,
+    SHARES,
+    gives_probabilities,
+    labels_of,
+    log_probabilities,
+    probabilities,
+)
 from steepest.estimators.parameters import Rules
 from steepest.protocols import AnyArray
+
+
+def _may_give_probabilities(model: Any) -> bool:
+    meaning = model.__dict__.get("_meaning")
+    if not gives_probabilities(model, meaning):
+        raise AttributeError(
+            f"predict_proba: the loss {model.loss!r} gives no probabilities. Use 'log_loss', 'cross_entropy' or 'kl'."
+        )
+    return True
 
 
 class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
@@ -104,6 +125,9 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         they change nothing.
     average : bool, default=False
         Return the mean of the iterates of the last half of the epochs.
+    curvature : bool or "auto", default="auto"
+        Whether the certificate looks at second derivatives; "auto": where that takes at most half of the work of the
+        training, and some seconds.
     max_time : float or None, default=None
         Seconds.
     on_unconverged : {"warn", "raise", "ignore"}, default="warn"
@@ -196,6 +220,7 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         output_activation: Any = None,
         probes: Any = "auto",
         average: bool = False,
+        curvature: bool | str = "auto",
         max_time: float | None = None,
         on_unconverged: str = "warn",
         patience: int | None = None,
@@ -241,6 +266,7 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         self.output_activation = output_activation
         self.probes = probes
         self.average = average
+        self.curvature = curvature
         self.max_time = max_time
         self.on_unconverged = on_unconverged
         self.patience = patience
@@ -260,24 +286,28 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         """
         return self._partial(X, y, sample_weight, classes)
 
-    def predict(self, X: Any) -> AnyArray:
+    def predict(self, X: Any) -> Any:
         """The class of the highest score, (n,); for indicators the sets of labels, (n, k) of 0 and 1.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, d)
         """
-        return self._labels(self._outputs(X))
+        scores = self._outputs(X)
+        return labels_of(self._meaning, scores)
 
+    @available_if(_may_give_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> AnyArray:
-        """Probabilities of the classes, (n, k), in ``dtype``.
+        """Probabilities of the classes, (n, k), in ``dtype``; of labels of a set each on its own.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, d)
         """
-        return self._probabilities(X)
+        scores = self._outputs(X)
+        return probabilities(self._meaning, scores)
 
+    @available_if(_may_give_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> AnyArray:
         """Logarithms of the probabilities, (n, k), finite for finite scores.
 
@@ -285,7 +315,8 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix of shape (n, d)
         """
-        return self._log_probabilities(X)
+        scores = self._outputs(X)
+        return log_probabilities(self._meaning, scores)
 
     def decision_function(self, X: Any) -> AnyArray:
         """Scores: (n,) for two classes, above zero for ``classes_[1]``; else (n, k).
@@ -294,4 +325,29 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix of shape (n, d)
         """
-        return self._decisions(X)
+        scores = self._outputs(X)
+        meaning = self._meaning
+        if meaning.sort == CLASSES and len(meaning.classes) == 2:
+            if meaning.n_outputs == 2:
+                return scores[:, 1] - scores[:, 0]  # type: ignore[no-any-return]
+            return scores[:, 0] - scores.dtype.type(meaning.middle)  # type: ignore[no-any-return]
+        return scores
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows whose class is right (all labels of a set; the largest share).
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, k)
+        sample_weight : array-like of shape (n,), optional
+        """
+        check_is_fitted(self)
+        if self._meaning.sort == SHARES and np.ndim(y) == 2:
+            y = self._meaning.classes[np.asarray(y).argmax(axis=1)]
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

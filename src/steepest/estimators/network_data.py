@@ -1,4 +1,4 @@
-"""Rows as networks read them: checked where they lie, never copied, with columns shifted and scaled as they are read."""
+"""Rows as networks read them: checked where they lie, never copied, columns shifted and scaled as they are read."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from sklearn.base import RegressorMixin
 
 from steepest.estimators.network_base import RULES_OF_NETWORKS, NetworkModel
+from steepest.estimators.network_targets import numbers_of
 from steepest.estimators.parameters import Rules
 from steepest.protocols import AnyArray
 
@@ -32,9 +33,9 @@ class MLPRegressor(RegressorMixin, NetworkModel):  # type: ignore[misc]
         See `MLPClassifier`.
     beta_1, beta_2, epsilon, n_iter_no_change, max_fun, layers, optimizer, order, weight_decay, clip_norm, clip_value
         See `MLPClassifier`.
-    augment, image_shape, scale, dtype, init, output_activation, probes, average, max_time, on_unconverged
+    augment, image_shape, scale, dtype, init, output_activation, probes, average, curvature, max_time
         See `MLPClassifier`.
-    patience, min_delta, monitor
+    on_unconverged, patience, min_delta, monitor
         See `MLPClassifier`.
 
     Attributes
@@ -97,6 +98,7 @@ class MLPRegressor(RegressorMixin, NetworkModel):  # type: ignore[misc]
         output_activation: Any = None,
         probes: Any = "auto",
         average: bool = False,
+        curvature: bool | str = "auto",
         max_time: float | None = None,
         on_unconverged: str = "warn",
         patience: int | None = None,
@@ -141,6 +143,7 @@ class MLPRegressor(RegressorMixin, NetworkModel):  # type: ignore[misc]
         self.output_activation = output_activation
         self.probes = probes
         self.average = average
+        self.curvature = curvature
         self.max_time = max_time
         self.on_unconverged = on_unconverged
         self.patience = patience
@@ -165,4 +168,5 @@ class MLPRegressor(RegressorMixin, NetworkModel):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix of shape (n, d)
         """
-        return self._numbers(self._outputs(X))
+        scores = self._outputs(X)
+        return numbers_of(self._meaning, scores)

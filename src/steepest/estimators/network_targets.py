@@ -208,7 +208,7 @@ def _teach_columns(model: Any, y: Any, classes: Any, known: Meaning | None) -> T
     if not soft and not np.isin(values, (0.0, 1.0)).all():
         raise DataError(
             f"y: Unknown label type: {'continuous' if Y.dtype.kind == 'f' else 'multiclass'}-multioutput. Expected "
-            "labels (n,), or an indicator (n, k) of 0 and 1. Use loss='kl' for rows of shares, MLPRegressor for numbers."
+            "labels (n,), or an indicator (n, k) of 0 and 1. Use loss='kl' for rows of shares; MLPRegressor for numbers"
         )
     objective = Objective(list(terms), k)
     if not soft and objective.targets_kind in ("class", "nonnegative"):
@@ -271,9 +271,13 @@ def labels_of(meaning: Meaning, scores: AnyArray) -> Any:
     return meaning.classes[codes]
 
 
-def has_probabilities(meaning: Meaning) -> bool:
-    """Whether scores stand for probabilities."""
-    return meaning.link in ("softmax", "logistic", "unit")
+def gives_probabilities(model: Any, meaning: Meaning | None) -> bool:
+    """Whether scores stand for probabilities; before a fit, whether those of its loss would."""
+    if meaning is not None:
+        return meaning.link in ("softmax", "logistic", "unit")
+    if is_auto(model.loss):
+        return True
+    return _link(Objective(list(pairs(model.loss, "log_loss")), 2), model.output_activation)[0] != "none"
 
 
 def probabilities(meaning: Meaning, scores: AnyArray) -> AnyArray:

@@ -1,0 +1,314 @@
+"""What a network's parameters ask for, as values: layers, rule, rates, solver."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from steepest.estimators.rates import rule_value
+from steepest.exceptions import IncompatibleError, InvalidParameterError
+from steepest.networks.layers import Dense
+from steepest.networks.stack import Stack
+from steepest.protocols import AnyArray, FloatArray, Round, Traits
+from steepest.rules import Adam, AdamW, Momentum, Nesterov
+from steepest.rules.registry import RULES
+from steepest.solvers.schedule_names import get_schedule
+from steepest.solvers.schedules import Constant
+from steepest.solvers.schedules_rows import InverseRows
+from steepest.transforms.augmentation import as_augmenter
+
+BATCH = ("lbfgs", "newton_cg")  # methods on all rows
+AUTO_ROWS = 200  # of a batch, as scikit-learn's
+
+
+class Method(NamedTuple):
+    """How the objective is minimised: ``name`` is "lbfgs", "newton_cg" or that of the rule."""
+
+    name: str
+    rule: Any  # None for methods on all rows
+
+    @property
+    def batch(self) -> bool:
+        """Whether every step sees all rows."""
+        return self.rule is None
+
+
+def method_of(model: Any) -> Method:
+    """``optimizer``, or ``solver`` where it is None.
+
+    Raises
+    ------
+    InvalidParameterError
+        Names the parameter, what there is, and the nearest.
+    """
+    given, named = (model.optimizer, "optimizer") if model.optimizer is not None else (model.solver, "solver")
+    if isinstance(given, str):
+        key = given.replace("-", "_")
+        if key in BATCH:
+            return Method(key, None)
+        if given == "adam":
+            return Method("adam", Adam(model.beta_1, model.beta_2, model.epsilon))
+        if given == "adamw":
+            return Method("adamw", AdamW(model.beta_1, model.beta_2, model.epsilon, model.weight_decay or 0.01))
+        if given == "sgd" and named == "solver" and model.momentum > 0.0:
+            rule = Nesterov(model.momentum) if model.nesterovs_momentum else Momentum(model.momentum)
+            return Method("sgd", rule)
+        if given in ("momentum", "nesterov"):
+            return Method(given, (Momentum if given == "momentum" else Nesterov)(model.momentum))
+        if given not in RULES:
+            known = sorted([*RULES, *BATCH])
+            near = difflib.get_close_matches(given, known, n=1)
+            raise InvalidParameterError(
+                f"The '{named}' parameter of {type(model).__name__} must be a str among {known} or a rule value. "
+                f"Got {given!r} instead.{f' Did you mean {near[0]!r}?' if near else ''}"
+            )
+    rule = rule_value(given)
+    if rule.whole or rule.name == "ftrl":
+        raise IncompatibleError(
+            f"{named}: '{rule.name}' "
+            f"{'couples all weights' if rule.whole else 'begins at zero weights, where a network stays'}. Use 'adam'."
+        )
+    return Method(rule.name, rule)
+
+
+def decay_of(model: Any, method: Method) -> float:
+    """Decay beside the rule; AdamW by name has it inside."""
+    return 0.0 if method.name == "adamw" and isinstance(method.rule, AdamW) else float(model.weight_decay)
+
+
+# --------------------------------------------------------------------------------------------------------- layers
+
+
+def layers_of(model: Any) -> tuple[Dense, ...]:
+    """The hidden layers."""
+    if model.layers is not None:
+        given = model.layers
+        if isinstance(given, Dense | numbers.Integral) and not isinstance(given, bool):
+            given = [given]
+        try:
+            items = list(given)
+        except TypeError:
+            raise InvalidParameterError(
+                f"layers: expected a list of layers, got {given!r:.100}. Write [Dense(256, 'relu'), Dense(128)]."
+            ) from None
+        return tuple(_layer(model, item, "layers") for item in items)
+    sizes = model.hidden_layer_sizes
+    items = list(sizes) if np.ndim(sizes) == 1 else [sizes]
+    for size in items:
+        if not _is_count(size):
+            raise InvalidParameterError(f"hidden_layer_sizes must be > 0, got {items}. Give whole numbers, as (100,).")
+    return tuple(_layer(model, size, "hidden_layer_sizes") for size in items)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def _layer(model: Any, item: Any, named: str) -> Dense:
+    if isinstance(item, Dense):
+        return item
+    if not _is_count(item):
+        raise InvalidParameterError(
+            f"{named}: expected numbers of units of at least 1, or layers as Dense(256, 'relu'), got {item!r:.80}."
+        )
+    return Dense(int(item), model.activation, init=model.init)
+
+
+def stack_of(model: Any, n_features: int, n_outputs: int) -> Stack:
+    """The network that the parameters describe."""
+    unit = "identity" if model.output_activation is None else model.output_activation
+    return Stack(
+        n_features,
+        layers_of(model),
+        n_outputs,
+        dtype=np.dtype(model.dtype),
+        output_activation=unit,
+        output_init=model.init,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- rates
+
+
+def schedule_of(model: Any, n: int, steps: int) -> Any:
+    """The rates of the steps.
+
+    Parameters
+    ----------
+    model : estimator
+    n, steps : int
+        Rows, and steps of an epoch.
+    """
+    given, first = model.learning_rate, float(model.learning_rate_init)
+    if not isinstance(given, str):
+        return get_schedule(given)
+    if given == "adaptive":
+        return given
+    if given == "constant":
+        return Constant(first)
+    if given == "invscaling":
+        return InverseRows(first, float(model.power_t), n, steps)
+    if given in ("auto", "optimal", "pegasos"):
+        raise InvalidParameterError(
+            f"learning_rate: '{given}' is for convex problems. Use 'constant', 'invscaling', 'adaptive', a number or a "
+            "schedule of steepest.solvers.schedules."
+        )
+    return get_schedule(given, eta0=first)
+
+
+def batch_rows(model: Any, n: int) -> int:
+    """Rows of a step."""
+    return min(AUTO_ROWS if isinstance(model.batch_size, str) else int(model.batch_size), n)
+
+
+# --------------------------------------------------------------------------------------------------- augmentation
+
+
+class Rescaled:
+    """An augmentation of rows whose columns were scaled: it sees them in the units of the data.
+
+    Parameters
+    ----------
+    inner : object
+        With ``apply``.
+    shift, factor : array or None
+        Batches hold ``(x - shift) * factor``.
+    """
+
+    def __init__(self, inner: Any, shift: FloatArray | None, factor: FloatArray | None, dtype: Any) -> None:
+        self.inner = inner
+        self.shift = None if shift is None else np.asarray(shift, dtype)
+        self.factor = None if factor is None else np.asarray(factor, dtype)
+
+    def apply(self, batch: AnyArray, rows: AnyArray, epoch: int, seed: int) -> None:
+        """As that of the augmentation inside."""
+        if self.factor is not None:
+            batch /= self.factor
+        if self.shift is not None:
+            batch += self.shift
+        self.inner.apply(batch, rows, epoch, seed)
+        if self.shift is not None:
+            batch -= self.shift
+        if self.factor is not None:
+            batch *= self.factor
+
+
+def augmentation_of(model: Any, n_features: int, shift: Any, factor: Any) -> Any:
+    """What changes batches at random, ready to run; None where nothing does."""
+    shape = model.image_shape
+    if shape is not None:
+        good = isinstance(shape, tuple | list) and len(shape) in (2, 3) and all(_is_count(size) for size in shape)
+        if not good or math.prod(shape) != n_features:
+            raise InvalidParameterError(
+                f"image_shape: expected height and width (and channels) of rows of {n_features} features, got "
+                f"{shape!r}. {_square(n_features)}"
+            )
+    if model.augment is None:
+        return None
+    ready = as_augmenter(model.augment, shape).prepared(n_features)
+    return ready if shift is None and factor is None else Rescaled(ready, shift, factor, np.dtype(model.dtype))
+
+
+def _square(n_features: int) -> str:
+    side = math.isqrt(n_features)
+    return f"Use ({side}, {side})." if side * side == n_features else "Their product is the number of features."
+
+
+# -------------------------------------------------------------------------------------------- methods on all rows
+
+
+class Resting:
+    """A method on all rows that rests where no entry of the gradient is above ``tol``, or after so many evaluations.
+
+    Parameters
+    ----------
+    solver : Solver
+    tol : float or None
+    most : float
+        Passes over the rows.
+
+    Attributes
+    ----------
+    rested, spent : bool
+        Which of the two it was.
+    """
+
+    def __init__(self, solver: Any, tol: float | None, most: float = math.inf) -> None:
+        self.solver, self.tol, self.most = solver, tol, most
+        self.name, self.patience, self.notes = solver.name, solver.patience, solver.notes
+        self.rested = self.spent = False
+        self._problem: Any = None
+
+    def missing(self, traits: Traits) -> str | None:
+        """What the method needs and the problem lacks."""
+        return self.solver.missing(traits)  # type: ignore[no-any-return]
+
+    def start(self, problem: Any, w: FloatArray) -> Any:
+        """As the method."""
+        self._problem = problem
+        self._before = float(problem.passes)
+        return self.solver.start(problem, w)
+
+    def advance(self, state: Any) -> Round:
+        """A round of the method."""
+        done: Round = self.solver.advance(state)
+        if done.at is None:
+            return done
+        top = float(np.abs(done.at.gradient).max(initial=0.0))
+        if self.tol is not None and top <= self.tol:
+            self.rested = True
+            said = f"the largest entry of the gradient is {top:.3g}, which is not above tol={self.tol:g}"
+            return done._replace(note=said, exhausted=True)
+        if self._problem.passes - self._before >= self.most:
+            self.spent = True
+            return done._replace(note=f"max_fun={self.most:g} evaluations reached", exhausted=True)
+        return done
+
+
+def batch_method(name: str, tol: float | None, most: float) -> Resting:
+    """L-BFGS or truncated Newton steps, with the strong Wolfe conditions."""
+    from steepest.solvers.batch import Batch
+    from steepest.solvers.directions import LBFGS
+    from steepest.solvers.newton_cg import NewtonCG
+    from steepest.solvers.searches import StrongWolfe
+
+    direction: Any = LBFGS(None, 10) if name == "lbfgs" else NewtonCG()
+    return Resting(Batch(name.replace("_", "-"), direction, StrongWolfe()), tol, most)
+
+
+def check_batch(method: Method, stack: Stack, objective: Any, model: Any) -> None:
+    """Raises where a method on all rows has no function to minimise."""
+    if not method.batch:
+        return
+    how = f"{'optimizer' if model.optimizer is not None else 'solver'}: '{method.name}'"
+    for number, layer in enumerate(stack.layers):
+        if layer.batch_norm:
+            raise IncompatibleError(
+                f"{how} needs a function of the weights alone, and batch normalisation in layer {number} changes it "
+                "with every batch. Use solver='adam', or leave batch_norm out."
+            )
+        if layer.dropout:
+            raise IncompatibleError(
+                f"{how} needs a function without chance, and layer {number} has dropout={layer.dropout:g}. "
+                "Use solver='adam', or leave dropout out and raise alpha."
+            )
+    if objective.kinks:
+        raise IncompatibleError(
+            f"{how} needs a loss with a continuous slope; '{objective.kinks[0]}' has kinks. Use solver='adam', or a "
+            "smooth loss such as 'squared_hinge' or 'huber'."
+        )
+    if method.name == "newton_cg" and not objective.has_curvature:
+        raise IncompatibleError(f"{how} needs second derivatives, and '{objective.name}' states none. Use 'lbfgs'.")
+    for parameter in ("augment", "clip_norm", "clip_value"):
+        if getattr(model, parameter) is not None:
+            raise IncompatibleError(
+                f"{parameter}: {how} takes no batches to change. Use solver='adam', or leave it out."
+            )
+    if model.weight_decay:
+        raise IncompatibleError(
+            f"weight_decay: {how} minimises an objective, to which decay beside it does not belong. Use alpha."
+        )

@@ -1,0 +1,89 @@
+"""Where a network begins: drawn by a seed, the last fit, or what is given."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from steepest.estimators.network_data import Scaling
+from steepest.estimators.network_model import Trained
+from steepest.exceptions import DataError
+from steepest.networks.stack import Stack
+from steepest.protocols import AnyArray, FloatArray
+
+
+class Start(NamedTuple):
+    """Trainable numbers (float64) and running statistics to begin with, and how columns are scaled."""
+
+    w: FloatArray
+    statistics: AnyArray
+    scaling: Scaling
+
+
+def begin(stack: Stack, seed: int, last: Trained | None, coefs: Any, intercepts: Any, scaling: Scaling) -> Start:
+    """The start of a fit; fixed layers get their numbers.
+
+    Parameters
+    ----------
+    stack : Stack
+    seed : int
+    last : Trained or None
+        The last fit, to go on from.
+    coefs, intercepts : list of arrays or None
+        In the place of what is drawn.
+    scaling : Scaling
+
+    Raises
+    ------
+    DataError
+        Where the last fit had other layers, or what is given another shape.
+    """
+    w = stack.initial(seed)
+    statistics = stack.initial_statistics()
+    if last is not None:
+        check_same(stack, last)
+        w = last.w.astype(np.float64)
+        stack.fixed = last.fixed.copy()
+        statistics = last.statistics.copy()
+    if coefs is not None or intercepts is not None:
+        _place(stack, w, "coefs_init", coefs, ("weights",))
+        _place(stack, w, "intercepts_init", intercepts, ("bias", "beta"))
+    return Start(w, statistics, scaling)
+
+
+def check_same(stack: Stack, last: Trained) -> None:
+    """Raises where layers are not those of the network so far."""
+    before, now = last.stack, stack
+    said = [(f"layers.{k}", a, b) for k, (a, b) in enumerate(zip(before.layers, now.layers, strict=False)) if a != b]
+    if len(before.layers) != len(now.layers):
+        said.append(("the number of layers", len(before.layers), len(now.layers)))
+    if before.dtype != now.dtype:
+        said.append(("dtype", before.dtype, now.dtype))
+    if before.n_features != now.n_features:
+        said.append(("the number of features", before.n_features, now.n_features))
+    if said:
+        name, old, new = said[0]
+        raise DataError(
+            f"layers: expected those of the network so far, got another: {name} was {old}, and is {new}. "
+            "Fit a new model, or set warm_start=False."
+        )
+
+
+def _place(stack: Stack, w: FloatArray, named: str, given: Any, kinds: tuple[str, ...]) -> None:
+    if given is None:
+        return
+    blocks = {block.layer: block for block in stack.blocks if block.kind in kinds}
+    arrays = list(given)
+    if len(arrays) != len(stack.layers):
+        raise DataError(f"{named}: expected {len(stack.layers)} arrays, one a layer, got {len(arrays)}.")
+    for layer, array in enumerate(arrays):
+        block = blocks.get(layer)
+        if block is None:
+            continue  # a layer that is not trained, or has no biases
+        values = np.asarray(array, dtype=np.float64)
+        if values.shape != block.shape or not np.isfinite(values).all():
+            raise DataError(
+                f"{named}: expected finite numbers of shape {block.shape} for layer {layer}, got {values.shape}."
+            )
+        w[block.slice] = values.ravel()
