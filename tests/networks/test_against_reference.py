@@ -7,7 +7,10 @@ import pytest
 from tests.support import reference_network as plain
 
 from steepest.networks import Dense, Program, Stack, gradient
+from steepest.networks.feed import as_feed
 from steepest.networks.targets_loss import Objective
+from steepest.networks.training import Training
+from steepest.rules import SGD, Adagrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 
 UNITS = sorted(plain.UNITS)
 
@@ -169,3 +172,68 @@ def test_a_layer_that_is_not_trained_is_held_and_has_no_gradient():
     for block in stack.blocks:
         wanted = slopes[block.layer][block.kind].ravel()
         np.testing.assert_allclose(flat[block.slice], wanted, rtol=1e-10, atol=1e-13)
+
+
+# ----------------------------------------------------------------------------------------------- training, step by step
+
+RULES = {
+    "sgd": (SGD(), {}),
+    "momentum": (Momentum(0.8), {"momentum": 0.8}),
+    "nesterov": (Nesterov(0.8), {"momentum": 0.8}),
+    "adagrad": (Adagrad(1e-3), {"eps": 1e-3}),
+    "rmsprop": (RMSProp(0.9, 1e-3), {"rho": 0.9, "eps": 1e-3}),
+    "adam": (Adam(0.8, 0.95, 1e-3), {"beta1": 0.8, "beta2": 0.95, "eps": 1e-3}),
+    "adamw": (AdamW(0.8, 0.95, 1e-3, 0.3), {"beta1": 0.8, "beta2": 0.95, "eps": 1e-3, "decay": 0.3}),
+}
+
+
+def cut(g, clip_value, clip_norm):
+    g = np.clip(g, -clip_value, clip_value) if clip_value else g
+    length = np.linalg.norm(g)
+    return g * (clip_norm / length) if clip_norm and length > clip_norm else g
+
+
+@pytest.mark.parametrize(
+    "limits", [{}, {"clip_value": 0.05}, {"clip_norm": 0.3}, {"clip_value": 0.1, "clip_norm": 0.2}]
+)
+@pytest.mark.parametrize("name", RULES)
+def test_training_takes_the_steps_of_the_reference(name, limits):
+    random = np.random.default_rng(9)
+    hidden = [Dense(6, "tanh", batch_norm=True, dropout=0.3), Dense(5, "elu", dropout=0.2), Dense(4, "softplus")]
+    stack = Stack(3, hidden, 3, dtype=np.float64)
+    n, l2 = 23, 0.01
+    X, y, s = random.standard_normal((n, 3)), random.integers(0, 3, n), random.uniform(0.2, 2.0, n)
+    rule, options = RULES[name]
+    feed, cost = as_feed(X, np.float64), Objective("cross_entropy", 3)
+    training = Training(stack, cost, feed, y, s, rule=rule, batch_size=8, l2=l2, seed=4, **limits)
+    w, running = training.w.copy(), training.state.statistics.copy()
+    weights = np.arange(stack.size) < stack.decayed
+    walker = plain.Walker(name, 0.0, weights, **options)
+    clip = (limits.get("clip_value"), limits.get("clip_norm"))
+    seen, bitten = [], 0
+    for epoch in range(7):
+        rows = random.permutation(n).astype(np.uint64)
+        rates = 0.05 / (1.0 + epoch + np.arange(3.0))
+        for k, part in enumerate((rows[:8], rows[8:16], rows[16:])):
+            assert training.steps(rows, np.empty(0), rates, k, k + 1)
+            network, _, leaves = training.graph()
+            masks = [leaves[mask].copy() for mask in network.masks]
+            seen.append(masks[0])
+            layers = mirror(stack, w, masks)
+            loss, slopes = plain.objective(layers, X[part], y[part], "cross_entropy", s[part])
+            g = np.concatenate([slopes[block.layer][block.kind].ravel() for block in stack.blocks])
+            walker.rate = rates[k]
+            assert training.losses[k] == pytest.approx(loss + 0.5 * l2 * (w[weights] @ w[weights]), rel=1e-9)
+            shorter = cut(g, *clip)
+            bitten += int(np.any(shorter != g))
+            w = walker.step(w, shorter + l2 * np.where(weights, w, 0.0))
+            np.testing.assert_allclose(training.w, w, rtol=1e-9, atol=1e-11)
+            mean, variance = plain.renewed(np.split(running, 2), layers[0])
+            running = np.concatenate([mean, variance])
+            np.testing.assert_allclose(training.state.statistics, running, rtol=1e-9, atol=1e-12)
+    assert training.t == 21
+    assert (bitten > 5) == bool(limits)
+    drawn = np.concatenate([mask.ravel() for mask in seen])
+    np.testing.assert_allclose(np.unique(drawn), [0.0, 1.0 / 0.7])
+    assert abs(drawn.mean() - 1.0) < 4.0 * np.sqrt(0.3 / 0.7 / drawn.size)  # a unit is expected to say what it did
+    assert any(np.any(seen[0] != mask) for mask in seen[3::3])

@@ -19,8 +19,11 @@ import numpy as np
 import pytest
 
 from steepest import networks as nw
+from steepest import rules
 from steepest.losses import Huber, Quantile
+from steepest.networks.feed import as_feed
 from steepest.networks.targets_loss import Objective
+from steepest.networks.training import Training
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -253,3 +256,56 @@ def test_curvatures_of_networks(units, loss):
     program.run()
     ours = np.concatenate([program.values[product].ravel() for product in products])
     np.testing.assert_allclose(ours, wanted, rtol=1e-8, atol=1e-10)
+
+
+# -------------------------------------------------------------------------------------------------- trajectories
+
+OPTIMISERS = {  # rule here, optimiser there, its options
+    "sgd": (rules.SGD(), torch.optim.SGD, {}),
+    "momentum": (rules.Momentum(0.9), torch.optim.SGD, {"momentum": 0.9}),
+    "nesterov": (rules.Nesterov(0.9), torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adagrad": (rules.Adagrad(1e-10), torch.optim.Adagrad, {"eps": 1e-10}),
+    "rmsprop": (rules.RMSProp(0.99, 1e-8), torch.optim.RMSprop, {"alpha": 0.99, "eps": 1e-8}),
+    "adam": (rules.Adam(), torch.optim.Adam, {"betas": (0.9, 0.999), "eps": 1e-8}),
+    "adamw": (rules.AdamW(decay=0.2), torch.optim.AdamW, {"betas": (0.9, 0.999), "eps": 1e-8}),
+}
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_training_takes_the_steps_of_pytorch(name, clip):
+    random = np.random.default_rng(11)
+    hidden = [nw.Dense(7, "tanh", batch_norm=True, dropout=0.25), nw.Dense(5, "elu"), nw.Dense(4, "sigmoid")]
+    stack = nw.Stack(3, hidden, 3, dtype=np.float64)
+    n, rate, l2 = 22, 0.03, 0.05
+    X, y = random.standard_normal((n, 3)), random.integers(0, 3, n)
+    rule, theirs, options = OPTIMISERS[name]
+    feed, cost = as_feed(X, np.float64), Objective("cross_entropy", 3)
+    training = Training(stack, cost, feed, y, rule=rule, batch_size=6, l2=l2, clip_norm=clip, seed=1)
+    mirror = Mirror(stack, training.w)
+    groups = [  # a penalty, or decay, of weights alone; "adamw" has both
+        {"params": [leaf for key, leaf in mirror.leaves.items() if key.endswith("weights")]},
+        {"params": [leaf for key, leaf in mirror.leaves.items() if not key.endswith("weights")], "weight_decay": 0.0},
+    ]
+    groups[0]["weight_decay"] = rule.decay if name == "adamw" else l2
+    optimiser = theirs(groups, lr=rate, **options)
+    for _ in range(6):
+        rows = random.permutation(n).astype(np.uint64)
+        for k, part in enumerate(np.split(rows, [6, 12, 18])):
+            assert training.steps(rows, np.empty(0), np.full(4, rate), k, k + 1)
+            network, _, leaves = training.graph()
+            masks = [leaves[network.masks[0]].copy(), None, None]
+            optimiser.zero_grad()
+            F.cross_entropy(mirror(X[part], masks), torch.tensor(y[part])).backward()
+            if clip is not None:
+                length = np.linalg.norm(mirror.flat(lambda leaf: leaf.grad))
+                for leaf in mirror.leaves.values():
+                    leaf.grad *= min(1.0, clip / length)
+            if name == "adamw":  # there the decay takes the place of the penalty
+                for leaf in groups[0]["params"]:
+                    leaf.grad += l2 * leaf.detach()
+            optimiser.step()
+            np.testing.assert_allclose(training.w, mirror.flat(), rtol=1e-10, atol=1e-10)
+            running = np.concatenate([array.numpy() for array in mirror.running.values()])
+            np.testing.assert_allclose(training.state.statistics, running, rtol=1e-11, atol=1e-12)
+    assert training.t == 24
