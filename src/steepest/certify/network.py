@@ -36,8 +36,9 @@ DENSE = 150  # parameters up to which all curvatures are computed
 MOST = 100  # products with H in the search for the smallest curvature
 ALONG = 30  # products in the Krylov space of the gradient
 FEWEST = 20  # products without which neither says anything
-WORK = 1e11  # operations that "auto" may spend: some seconds
+WORK = 5e10  # operations that "auto" may spend: some seconds
 _UNIT_WORK = 500  # operations that a unit costs in a product beside its weights
+_NUMBERS = 20_000_000  # of the vectors that Lanczos' method keeps
 _FLAT = 1e-9  # of the largest curvature: less is none
 _FLOOR = 1e-10  # of the loss of zero outputs, as for all certificates
 _EPS = 2.0**-52
@@ -103,12 +104,12 @@ def promise(slopes: FloatArray, curvatures: FloatArray, radius: float) -> float:
 def product_work(problem: Any) -> float:
     """Operations of one product with the Hessian."""
     stack = problem.stack
-    units = sum(layer.columns for layer in stack.layers)
+    units = float(sum(layer.columns for layer in stack.layers))
     shapes = [block.shape for block in (*stack.blocks, *stack.fixed_blocks) if block.kind == "weights"]
-    weights = float(sum(a * b for a, b in shapes))
+    weights = float(sum(math.prod(shape) for shape in shapes))
     if problem.feed.sparse:
         X, first = problem.feed.X, stack.layers[0].columns
-        weights += first * (X.nnz / problem.n - problem.feed.n_features)
+        weights += float(first * (X.nnz / problem.n - problem.feed.n_features))
     n = float(problem.n)
     return n * (12.0 * weights + _UNIT_WORK * units)
 
@@ -145,7 +146,7 @@ def look_network(problem: Any, at: Evaluation, tol: float, budget: float = math.
         smallest, direction, floor = float(values[0]), vectors[:, 0], float(values[0])
         certain, products = True, problem.size
     else:
-        most = int(min(affordable, ALONG + MOST))
+        most = int(min(affordable, ALONG + MOST, max(_NUMBERS // problem.size, FEWEST)))
         if most < FEWEST:
             return None
         along = krylov(lambda v: problem.hvp(at, v), g, min(ALONG, most // 3)) if np.any(g) else None
@@ -268,6 +269,8 @@ def _second_order(problem: Any, seen: NetworkLook, norm: float, scale: float) ->
         said = f"a saddle: {left}, but {lowest}: along its direction the objective falls"
     else:
         said = f"a minimum to second order within {share:.2g} of the objective: {left}; {lowest}"
+    if problem.kinks and seen.verdict == "not stationary":
+        said += "; at a kink even a minimum has a gradient"
     return f"{said}{_pieces(problem)}; {_NEVER}"
 
 

@@ -17,6 +17,7 @@ from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.kernels.network_losses import entry_values, row_values
 from steepest.networks.costs import EntryLoss, RowLoss, softmax_cross_entropy
 from steepest.networks.elementwise import add, multiply
+from steepest.networks.fused import mean_cross_entropy
 from steepest.networks.loss_terms import PIECES, PieceLoss, PieceRows, TargetConstants, Term, as_terms, constants
 from steepest.networks.node import Input, Node
 from steepest.networks.reductions import mean
@@ -219,6 +220,8 @@ class Objective:
         return total
 
     def _mean(self, term: Term, scores: Node, y: Node, s: Node | None, fused: bool) -> Node:
+        if fused and s is not None and term.name == "cross_entropy":
+            return mean_cross_entropy(scores, y, s)
         each = self._rows(term, scores, y)
         return mean(each if s is None else multiply(each, s))
 

@@ -144,8 +144,11 @@ class NetworkProblem:
         return self._values[rows]
 
     def _penalty(self, w: FloatArray) -> float:
+        if self.l2 == 0.0:
+            return 0.0
         weights = w[: self.decayed]
-        return 0.5 * self.l2 * float(weights @ weights)
+        with np.errstate(over="ignore"):
+            return 0.5 * self.l2 * float(weights @ weights)
 
     # ---------------------------------------------------------------------------------------------- as solvers see it
 

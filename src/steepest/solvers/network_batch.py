@@ -1,0 +1,158 @@
+"""Networks by methods on all rows: L-BFGS, Newton's method by conjugate gradients, and in a trust region.
+
+These are the solvers of every smooth function (`steepest.solvers.batch`, `steepest.solvers.trust`).  What networks need
+beside them is an end that people know from elsewhere, no entry of the gradient above tol, and a way off saddles, where
+all gradients vanish: networks have one wherever all weights are zero.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from steepest.certify.network import WORK, look_network
+from steepest.exceptions import IncompatibleError, InvalidParameterError
+from steepest.protocols import Evaluation, FloatArray, Round, Traits
+from steepest.solvers.catalogue import make
+from steepest.solvers.settling import leave
+from steepest.solvers.trust import NewtonModel, TrustRegion
+
+NAMES = ("lbfgs", "newton_cg", "newton")
+NEWTON_LARGEST = 500  # parameters up to which "newton" forms their Hessian
+LEAVES = 20  # saddles left in one run
+_SADDLE = 1e-4  # of the objective: what a step off a saddle must promise
+
+
+@dataclass(slots=True)
+class NetworkState:
+    """The inner solver's state, and the saddles that were left."""
+
+    problem: Any
+    inner: Any
+    leaves: int = 0
+
+
+class NetworkDescent:
+    """Runs a solver until no entry of the gradient is above ``tol``, and off the saddles that it meets.
+
+    Parameters
+    ----------
+    solver : Solver
+    tol : float
+    steer : bool
+        Whether saddles are left, along the smallest curvature.  A look costs some tens of products with the Hessian
+        where the solver ends, and is taken where that is a fraction of a second.
+
+    Attributes
+    ----------
+    rested : bool
+        Whether the run ended because no entry of the gradient was above tol.
+    """
+
+    def __init__(self, solver: Any, tol: float, steer: bool = True) -> None:
+        self.solver, self.tol, self.steer = solver, float(tol), steer
+        self.name, self.patience = solver.name, solver.patience
+        self.rested = False
+
+    @property
+    def notes(self) -> list[str]:
+        """Those of the solver."""
+        return list(getattr(self.solver, "notes", []))
+
+    def missing(self, traits: Traits) -> str | None:
+        """What the solver needs and the problem lacks."""
+        return self.solver.missing(traits)  # type: ignore[no-any-return]
+
+    def start(self, problem: Any, w: FloatArray) -> NetworkState:
+        """Nothing is computed yet."""
+        return NetworkState(problem, self.solver.start(problem, w))
+
+    def advance(self, state: NetworkState) -> Round:
+        """One round of the solver, or one step off a saddle."""
+        done: Round = self.solver.advance(state.inner)
+        at = done.at
+        if at is None or not math.isfinite(at.value):
+            return done
+        slope = float(np.abs(at.gradient).max(initial=0.0))
+        if slope > self.tol and not done.exhausted:
+            return done
+        left = self._left(state, at)
+        if left is not None:
+            return left
+        self.rested = slope <= self.tol
+        note = f"no entry of the gradient is above tol={self.tol:g}" if self.rested else done.note
+        return done._replace(exhausted=True, note=note)
+
+    def _left(self, state: NetworkState, at: Evaluation) -> Round | None:
+        """A step off a saddle; None where there is none, or nobody looked."""
+        if not self.steer or state.leaves >= LEAVES or not state.problem.traits.smooth:
+            return None
+        seen = look_network(state.problem, at, _SADDLE, 0.1 * WORK)
+        if seen is None or seen.verdict != "saddle":
+            return None
+        found = leave(state.problem, at, seen.direction)
+        if found is None:
+            return None
+        new, t = found
+        if not at.value - new.value > 1e-3 * seen.allowed:
+            return None
+        state.leaves += 1
+        reset = getattr(getattr(self.solver, "direction", None), "reset", None)
+        if reset is not None:
+            reset()
+        state.inner = getattr(self.solver, "start_here", self.solver.start)(state.problem, new.w)
+        return Round(new, t, f"left a saddle along curvature {seen.smallest:.3g}")
+
+
+def network_solver(name: str, problem: Any, *, tol: float = 1e-4, steer: bool = True, **options: Any) -> NetworkDescent:
+    """The solver of that name for a `steepest.problems.network.NetworkProblem`.
+
+    Parameters
+    ----------
+    name : {"lbfgs", "newton_cg", "newton"}
+        "newton" has a trust region and forms the Hessian: for some hundreds of parameters.
+    problem : NetworkProblem
+    tol : float
+        The run ends where no entry of the gradient is above it.
+    steer : bool
+        Whether saddles are left.
+    **options
+        Of the method, such as ``memory`` of "lbfgs" or ``max_products`` of "newton_cg".
+
+    Raises
+    ------
+    IncompatibleError
+        For layers with batch normalisation or dropout, whose training function changes from batch to batch; for a loss
+        with kinks; for a network too large for "newton".
+    """
+    key = name.replace("-", "_") if isinstance(name, str) else name
+    if key not in NAMES:
+        raise InvalidParameterError(f"solver: expected one of {list(NAMES)} for all rows at once, got {name!r}.")
+    if not (isinstance(tol, int | float | np.number) and not isinstance(tol, bool) and 0.0 <= tol < math.inf):
+        raise InvalidParameterError(f"tol: expected a number >= 0, got {tol!r}. Leave it out for 1e-4.")
+    for k, layer in enumerate(problem.stack.layers):
+        which = "batch_norm" if layer.batch_norm else "dropout" if layer.dropout else ""
+        if which:
+            raise IncompatibleError(
+                f"solver: '{name}' follows one function of the weights, but {which} of layer {k} makes another of "
+                f"every batch. Use solver='adam', or leave {which} out."
+            )
+    if key == "newton":
+        if problem.size > NEWTON_LARGEST:
+            raise IncompatibleError(
+                f"solver: 'newton' forms the Hessian of {problem.size} parameters; the most is {NEWTON_LARGEST}. "
+                "Use solver='newton_cg'."
+            )
+        if options:
+            raise InvalidParameterError(f"solver options: 'newton' takes none, got {sorted(options)}. Leave them out.")
+        inner: Any = TrustRegion("newton", NewtonModel())
+    else:
+        inner = make("newton-cg" if key == "newton_cg" else key, problem, **options)
+    lacking = inner.missing(problem.traits)
+    if lacking is not None:
+        kinks = f": the slope of '{problem.objective.name}' jumps" if problem.objective.kinks else ""
+        raise IncompatibleError(f"solver: '{name}' needs {lacking}{kinks}. Use solver='adam'.")
+    return NetworkDescent(inner, tol, steer)
