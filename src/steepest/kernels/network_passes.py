@@ -124,6 +124,7 @@ def norm_unit(Z, gamma, beta, code, parameter, mask, epsilon, work, factors, out
     for j in range(columns):
         rest = first[j] / rows  # what rounding left of the mean
         spread = max(second[j] / rows - rest * rest, 0.0) if second[j] == second[j] else second[j]
+        mean[j] += rest
         variance[j] = spread
         factors[j] = gamma[j] / math.sqrt(spread + epsilon)
     for i in range(rows):

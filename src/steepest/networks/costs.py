@@ -17,7 +17,7 @@ from steepest.networks.node import Input, Node, as_nodes
 from steepest.networks.operations import Call, Operation, Scratch
 from steepest.networks.reductions import logsumexp
 from steepest.networks.reductions import sum as summed
-from steepest.networks.shaping import index_node, reshape, spread
+from steepest.networks.shaping import Reshape, index_node, reshape, spread
 from steepest.protocols import AnyArray
 
 
@@ -182,7 +182,7 @@ def _same_rows(what: str, inputs: Sequence[Node], split: Sequence[bool]) -> list
     if not split[1]:
         if y.shape[0] != 1 or y.shape[1] != z.shape[0]:
             raise IncompatibleError(f"{what}: labels do not belong to samples")
-        y = reshape(y, (y.shape[1], 1, *y.shape[2:]))
+        y = Reshape((y.shape[1], 1, *y.shape[2:]))(y)  # integers too
     return [spread(z, (y.shape[0], *z.shape[1:])), y]
 
 
