@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -291,7 +292,7 @@ class LargestPiece(Operation):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         (x,) = ins
-        return [lambda: np.maximum.reduce(x, 1, None, out)]
+        return [partial(np.maximum.reduce, x, 1, None, out)]
 
     def pull(self, node: Node, g: Node, i: int) -> Node | None:
         (x,) = node.inputs
