@@ -179,7 +179,7 @@ class NetworkProblem:
         for start, stop in self._blocks():
             each = self.objective.values(np.zeros((stop - start, self.traits.n_outputs)), self.y[start:stop])
             total += float(each.sum() if self.s is None else each @ self.s[start:stop])
-        return total / self.n
+        return float(total / self.n)
 
     def value(self, w: FloatArray) -> float:
         """P alone, by a forward pass; inf where it is not a number."""
@@ -189,7 +189,7 @@ class NetworkProblem:
         for start, stop in self._blocks():
             total += self._value_program(stop - start).value(start, stop)
         total += self._penalty(w)
-        return math.inf if math.isnan(total) else total
+        return math.inf if math.isnan(total) else float(total)
 
     def scores(self, w: FloatArray) -> FloatArray:
         """The outputs for all rows, (n, n_outputs)."""

@@ -140,6 +140,16 @@ def network_solver(name: str, problem: Any, *, tol: float = 1e-4, steer: bool = 
                 f"solver: '{name}' follows one function of the weights, but {which} of layer {k} makes another of "
                 f"every batch. Use solver='adam', or leave {which} out."
             )
+    if problem.objective.kinks:
+        raise IncompatibleError(
+            f"solver: '{name}' needs losses whose slope does not jump, as that of '{problem.objective.kinks[0]}' does. "
+            "Use solver='adam'."
+        )
+    if key != "lbfgs" and not problem.traits.has_curvature:
+        raise IncompatibleError(
+            f"solver: '{name}' needs second derivatives, which '{problem.objective.name}' does not state. "
+            "Use solver='lbfgs'."
+        )
     if key == "newton":
         if problem.size > NEWTON_LARGEST:
             raise IncompatibleError(
@@ -151,8 +161,4 @@ def network_solver(name: str, problem: Any, *, tol: float = 1e-4, steer: bool = 
         inner: Any = TrustRegion("newton", NewtonModel())
     else:
         inner = make("newton-cg" if key == "newton_cg" else key, problem, **options)
-    lacking = inner.missing(problem.traits)
-    if lacking is not None:
-        kinks = f": the slope of '{problem.objective.name}' jumps" if problem.objective.kinks else ""
-        raise IncompatibleError(f"solver: '{name}' needs {lacking}{kinks}. Use solver='adam'.")
     return NetworkDescent(inner, tol, steer)
