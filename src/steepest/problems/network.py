@@ -73,8 +73,8 @@ class NetworkProblem:
     >>> stack, objective = Stack(2, [Dense(3, "tanh")], 1), Objective("squared_error", 1)
     >>> problem = NetworkProblem(stack, objective, as_feed(np.eye(2)), objective.targets([1.0, 0.0]))
     >>> at = problem.evaluate(np.zeros(problem.size))
-    >>> at.value, at.gradient[-1]
-    (0.25, -0.5)
+    >>> at.value, at.gradient[-1:].tolist()
+    (0.25, [-0.5])
     """
 
     constraint = None
