@@ -114,7 +114,7 @@ def _name_columns(X: Any) -> None:
 
 def _brief(value: Any) -> Any:
     """A parameter as the record keeps it: a large array by its shape."""
-    size = np.size(value) if hasattr(value, "shape") else 0
+    size = np.size(value) if hasattr(value, "shape") and not isinstance(value, type) else 0
     return f"array of shape {np.shape(value)}" if size > 100 else value
 
 

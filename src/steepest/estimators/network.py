@@ -115,7 +115,9 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
     scale : {"standard", "range"} or None, default=None
         Shift and factor of each column, applied as rows are read: mean 0 and variance 1, or all columns by one factor
         to at most 1.  What was found is kept and applied to what is predicted.
-    dtype : {"float32", "float64"}, default="float32"
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Of steps, weights and predictions.  "auto" is float32, but float64 where there is so little to do (rows times
+        weights at most 2^21, some milliseconds an epoch) that it costs no time.
     init : str or initializer, default="auto"
         "auto" is Glorot's for "tanh", "logistic" and "identity", He's for "relu" and its like.
     output_activation : str, unit or None, default=None
@@ -215,7 +217,7 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         augment: Any = None,
         image_shape: Any = None,
         scale: str | None = None,
-        dtype: Any = "float32",
+        dtype: Any = "auto",
         init: Any = "auto",
         output_activation: Any = None,
         probes: Any = "auto",

@@ -53,7 +53,10 @@ def _float_name(value: Any) -> str:
 
 
 SIZES = Rule("an int >= 1 or a sequence of them", lambda v: not isinstance(v, str | bool) and _is_sizes(v))
-DTYPE = Rule("'float32' or 'float64'", lambda v: _float_name(v) in ("float32", "float64"))
+DTYPE = Rule(
+    "'auto', 'float32' or 'float64'",
+    lambda v: (isinstance(v, str) and v == "auto") or _float_name(v) in ("float32", "float64"),
+)
 CLIP = (real(0), NONE)
 ENDLESS = Rule("infinity", lambda v: isinstance(v, float) and v == np.inf)
 
@@ -166,7 +169,6 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         method, seed = method_of(self), seed_of(self.random_state)
         again = bool(self.warm_start) and hasattr(self, "_net")
         X, y = checked(self, rows.X, _plain(rows.y), reset=not again, numeric=not is_classifier(self))
-        check_range(X, self.dtype)
         s = check_weights(rows.weights, X.shape[0])
         taught = self._teach(y, s, known=self._meaning if again else None, classes=None)
         n_all, codes = X.shape[0], taught.labels.codes if taught.labels is not None else None
@@ -180,17 +182,18 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
             raise DataError("sample_weight: expected a training row with a weight above zero, got none.")
         p = np.full(n, 1.0 / n) if weights is None else weights / total
         scaling = self._net.scaling if again else find_scaling(self.scale, X, train, p)
-        stack = stack_of(self, X.shape[1], taught.meaning.n_outputs)
+        stack = stack_of(self, X.shape, taught.meaning.n_outputs, self._net.dtype if again else None)
+        check_range(X, stack.dtype)
         objective = taught.meaning.objective()
         check_batch(method, stack, objective, self)
         start = begin(stack, seed, self._net if again else None, coefs, intercepts, scaling)
         m = total if method.batch else batch_rows(self, n) * total / n
-        given = Given(X, taught, weights, train, scaling, total, m)
+        given = Given(X, taught, weights, train, scaling, total, m, stack.dtype)
         asked = Asked(
             method,
             seed,
             None if method.batch else decay_of(self, method),
-            augmentation_of(self, X.shape[1], *scaling),
+            augmentation_of(self, X.shape[1], *scaling, stack.dtype),
             self._watch_for(held, watched, taught, given, s),
         )
         self._meaning = taught.meaning

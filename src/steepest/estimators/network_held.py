@@ -25,7 +25,7 @@ def from_split(
     model: Any, held: AnyArray, given: Given, s: FloatArray | None, scorer: Any, patience: int | None, delta: float
 ) -> Watch:
     """Rows of X itself, by their indices."""
-    feed = SomeRows(make_feed(given.X, model.dtype, given.scaling), held)
+    feed = SomeRows(make_feed(given.X, given.dtype, given.scaling), held)
     y = given.taught.y[held]
     weights = None if s is None else s[held]
     made: Any = scorer
@@ -51,7 +51,7 @@ def from_rows(
     """Rows that were given beside X."""
     X = _rows(model, watched.X)
     y, target, s = _targets(model, watched, taught, X.shape[0])
-    feed = make_feed(X, model.dtype, given.scaling)
+    feed = make_feed(X, given.dtype, given.scaling)
     made: Any = scorer
     if not isinstance(scorer, str):
         made = _on_model(model, scorer, X, target, s, given)

@@ -49,7 +49,6 @@ class NetworkPartial:
             self._check_partial()
             fresh = "_net" not in self.__dict__
             X, y = checked(self, X, plain_labels(y), reset=fresh, numeric=not is_classifier(self))
-            check_range(X, self.dtype)
             s = check_weights(sample_weight, X.shape[0])
             taught = self._teach(y, s, known=None if fresh else self._meaning, classes=classes if fresh else None)
             if not fresh and classes is not None:
@@ -93,15 +92,18 @@ class NetworkPartial:
             raise DataError("sample_weight: expected a row with a weight above zero, got none.")
         p = np.full(n, 1.0 / n) if weights is None else weights / total
         scaling = find_scaling(self.scale, X, None, p) if fresh else self._net.scaling
-        stack = stack_of(self, X.shape[1], taught.meaning.n_outputs)
+        stack = stack_of(self, X.shape, taught.meaning.n_outputs, None if fresh else self._net.dtype)
+        check_range(X, stack.dtype)
         check_batch(method, stack, taught.meaning.objective(), self)
         start = begin(stack, seed, None if fresh else self._net, None, None, scaling)
-        given = Given(X, taught, weights, None, scaling, total, batch_rows(self, n) * total / n)
-        asked = Asked(method, seed, decay_of(self, method), augmentation_of(self, X.shape[1], *scaling), None)
+        given = Given(X, taught, weights, None, scaling, total, batch_rows(self, n) * total / n, stack.dtype)
+        asked = Asked(
+            method, seed, decay_of(self, method), augmentation_of(self, X.shape[1], *scaling, stack.dtype), None
+        )
         feed = make_feed(X, stack.dtype, scaling)
         problem = make_problem(stack, start, given, float(self.alpha), feed)
         memory = None if fresh else self._usable(stack, method)
-        solver = make_epochs(self, asked, n, None, memory, False)
+        solver = make_epochs(self, asked, stack, n, None, memory, False)
         if memory is not None and self.learning_rate != "adaptive":
             solver.memory.schedule = solver.schedule  # a rate may be changed between two calls
         with np.errstate(all="ignore"):

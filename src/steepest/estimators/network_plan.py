@@ -23,6 +23,7 @@ from steepest.transforms.augmentation import as_augmenter
 
 BATCH = ("lbfgs", "newton_cg")  # methods on all rows
 AUTO_ROWS = 200  # of a batch, as scikit-learn's
+LITTLE = 1 << 21  # rows times weights up to which float64 costs no time
 
 
 class Method(NamedTuple):
@@ -118,17 +119,25 @@ def _layer(model: Any, item: Any, named: str) -> Dense:
     return Dense(int(item), model.activation, init=model.init)
 
 
-def stack_of(model: Any, n_features: int, n_outputs: int) -> Stack:
-    """The network that the parameters describe."""
+def stack_of(model: Any, shape: tuple[int, int], n_outputs: int, before: Any = None) -> Stack:
+    """The network that the parameters describe.
+
+    Parameters
+    ----------
+    model : estimator
+    shape : tuple of int
+        Of X.
+    n_outputs : int
+    before : dtype, optional
+        What "auto" was when the network began.
+    """
     unit = "identity" if model.output_activation is None else model.output_activation
-    return Stack(
-        n_features,
-        layers_of(model),
-        n_outputs,
-        dtype=np.dtype(model.dtype),
-        output_activation=unit,
-        output_init=model.init,
-    )
+    made = Stack(shape[1], layers_of(model), n_outputs, output_activation=unit, output_init=model.init)
+    auto = isinstance(model.dtype, str) and model.dtype == "auto"
+    little = shape[0] * made.decayed <= LITTLE
+    own = ("float64" if little else "float32") if before is None else before
+    made.dtype = np.dtype(own if auto else model.dtype)
+    return made
 
 
 # ---------------------------------------------------------------------------------------------------------- rates
@@ -197,7 +206,7 @@ class Rescaled:
             batch *= self.factor
 
 
-def augmentation_of(model: Any, n_features: int, shift: Any, factor: Any) -> Any:
+def augmentation_of(model: Any, n_features: int, shift: Any, factor: Any, dtype: Any) -> Any:
     """What changes batches at random, ready to run; None where nothing does."""
     shape = model.image_shape
     if shape is not None:
@@ -210,7 +219,7 @@ def augmentation_of(model: Any, n_features: int, shift: Any, factor: Any) -> Any
     if model.augment is None:
         return None
     ready = as_augmenter(model.augment, shape).prepared(n_features)
-    return ready if shift is None and factor is None else Rescaled(ready, shift, factor, np.dtype(model.dtype))
+    return ready if shift is None and factor is None else Rescaled(ready, shift, factor, dtype)
 
 
 def _square(n_features: int) -> str:

@@ -93,7 +93,7 @@ class MLPRegressor(RegressorMixin, NetworkModel):  # type: ignore[misc]
         augment: Any = None,
         image_shape: Any = None,
         scale: str | None = None,
-        dtype: Any = "float32",
+        dtype: Any = "auto",
         init: Any = "auto",
         output_activation: Any = None,
         probes: Any = "auto",

@@ -53,6 +53,8 @@ class Given(NamedTuple):
         The sum of the weights.
     m : float
         What alpha is divided by.
+    dtype : dtype
+        Of the network.
     """
 
     X: Any
@@ -62,6 +64,7 @@ class Given(NamedTuple):
     scaling: Scaling
     total: float
     m: float
+    dtype: Any
 
 
 class Watch(NamedTuple):
@@ -126,7 +129,9 @@ def make_problem(stack: Stack, start: Start, given: Given, alpha: float, feed: F
     )
 
 
-def make_epochs(model: Any, asked: Asked, n: int, probe: Any, memory: NetworkMemory | None, waits: bool) -> Any:
+def make_epochs(
+    model: Any, asked: Asked, stack: Stack, n: int, probe: Any, memory: NetworkMemory | None, waits: bool
+) -> Any:
     """The solver of epochs that the parameters describe; ``waits``: only held-out rows end it."""
     rows = batch_rows(model, n)
     tol = -math.inf if model.tol is None or waits else float(model.tol)
@@ -149,7 +154,7 @@ def make_epochs(model: Any, asked: Asked, n: int, probe: Any, memory: NetworkMem
         seed=asked.seed,
         average=average,
         probe=probe,
-        dtype=np.dtype(model.dtype),
+        dtype=stack.dtype,
         memory=memory,
     )
 
@@ -186,7 +191,7 @@ def run_network(model: Any, stack: Stack, start: Start, given: Given, asked: Ask
             solver: Any = batch_method(asked.method.name, tol, float(model.max_fun))
         else:
             waits = monitor is not None and monitor.patience is not None
-            solver = make_epochs(model, asked, feed.n, probes, None, waits)
+            solver = make_epochs(model, asked, stack, feed.n, probes, None, waits)
         work = _Work(model, stack, problem, solver, monitor)
         limits = Limits(NEVER, int(model.max_iter), model.max_time, lambda: float(clock.seconds))
         outcome = run(
