@@ -281,3 +281,23 @@ def test_after_loading_machine_code_new_types_still_compile(process):
     """)
     assert out["misses"] == mixed["misses"] == 1
     assert mixed["numbers"] == [out["numbers"], [-1.0, -1.0]]
+
+
+@pytest.mark.parametrize("switched_off", ["0", "1"])
+def test_a_prepared_call_compiles_at_once_runs_later_and_is_found_on_disk(process, switched_off):
+    code = """
+    from steepest.losses.checks import _slopes
+    z, y, out = np.array([0.5, 2.0]), np.array([1.0, -1.0]), np.full(2, 9.0)
+    call = _slopes.prepared(Hinge(), z, y, out)
+    before = out.tolist()
+    with compile_clock() as clock:
+        call()
+    report(before=before, after=out.tolist(), seconds=clock.seconds)
+    """
+    first, second = (process(code, NUMBA_DISABLE_JIT=switched_off) for _ in range(2))
+    for said in (first, second):
+        assert said["before"] == [9.0, 9.0]
+        assert said["after"] == [-1.0, 1.0]
+        assert said["seconds"] == 0.0
+    assert second["misses"] == 0
+    assert first["misses"] == (1 if switched_off == "0" else 0)
