@@ -8,7 +8,7 @@ import numpy as np
 
 from steepest.protocols import AnyArray
 
-SMALL = 64  # smaller sides up to this get their exact norm
+SMALL = 32  # smaller sides up to this get their exact norm
 COLUMNS = 8  # each makes it ten times less likely that the bound fails
 POWER = 8
 _ALPHA = 10.0
@@ -16,7 +16,7 @@ _SLACK = 1.001  # rounding of products in float32
 
 
 def norm_bound(matrix: AnyArray, seed: int = 0) -> float:
-    """At least ``||V||_2``: exact for a side of at most 64, else by powers of ``V'V`` on random vectors.
+    """At least ``||V||_2``: exact for a side of at most 32, else by powers of ``V'V`` on random vectors.
 
     For standard normal vectors ``w_1 .. w_r`` and any fixed matrix B, ``||B|| <= 10 sqrt(2 / pi) max_i ||B w_i||``
     fails with probability at most ``10^-r``.  With ``B = (V'V)^q`` the root of order 2q brings the factor 8 down to

@@ -18,7 +18,7 @@ from steepest.networks.derivatives import gradient
 from steepest.networks.fused import EPSILON
 from steepest.networks.node import Constant, Node
 from steepest.networks.probe_norms import COLUMNS as VECTORS
-from steepest.networks.probe_norms import POWER, norm_bound
+from steepest.networks.probe_norms import POWER, SMALL, norm_bound
 from steepest.networks.probe_table import COLUMNS, ProbeTable
 from steepest.networks.program import Program
 from steepest.protocols import AnyArray, FloatArray
@@ -80,7 +80,8 @@ class Probes:
 
     Notes
     -----
-    A look costs about three steps.  It keeps one more batch of activations and one more vector of parameters.
+    A look costs what one to six steps do, the first one more: it lays out a program.  Probes keep one more batch of
+    activations and one more vector of parameters.
 
     Examples
     --------
@@ -245,13 +246,13 @@ class _View:
 
 def _interval(stack: Any, rows: int) -> int:
     """Steps from one look to the next, so that looks cost `SHARE` of the training by counted operations."""
-    fan_in, step, look = stack.n_features, 0.0, 0.0
+    fan_in, step, look = stack.n_features, 20.0 * _CALL, 40.0 * _CALL
     for k, layer in enumerate(stack.layers):
         weights, numbers = fan_in * layer.columns, rows * layer.columns
         passes = 2 if k == 0 else 3  # products: forward, gradient in the weights, gradient in what came in
-        step += passes * 2.0 * rows * weights / _FLOPS + _FUSED * (weights + 3.0 * numbers) + 6.0 * _CALL
+        step += passes * 2.0 * rows * weights / _FLOPS + _FUSED * (weights + 3.0 * numbers) + 10.0 * _CALL
         look += (passes - 1) * 2.0 * rows * weights / _FLOPS + (4.0 * POWER * VECTORS / _FLOPS + 2.0) * weights
         operations = 16.0 + (14.0 if layer.batch_norm else 0.0) + (2.0 if layer.dropout > 0.0 else 0.0)
-        look += operations * (_NODE * numbers + _CALL) + 60.0 * _CALL
+        look += operations * (_NODE * numbers + _CALL) + 45.0 * _CALL + 1.5 * min(fan_in, layer.columns, SMALL) ** 3
         fan_in = layer.width
     return max(1, math.ceil(look / (SHARE * step)))
