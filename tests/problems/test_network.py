@@ -144,6 +144,12 @@ def test_batch_normalisation_by_its_running_statistics(rng):
     v, h = rng.normal(size=stack.size), 1e-6
     slope = (problem.value(w + h * v) - problem.value(w - h * v)) / (2 * h)
     assert float(problem.evaluate(w).gradient @ v) == pytest.approx(slope, rel=1e-6)
+    before = problem.hvp(problem.evaluate(w), v)
+    problem.statistics[mean] += 1.0  # another epoch's
+    again = NetworkProblem(stack, objective, as_feed(X), objective.targets(y), start=w, statistics=problem.statistics)
+    after = again.hvp(again.evaluate(w), v)
+    np.testing.assert_array_equal(problem.hvp(problem.evaluate(w), v), after)
+    assert not np.array_equal(before, after)
 
 
 def test_a_layer_that_is_not_trained_keeps_its_numbers(rng):

@@ -94,6 +94,15 @@ def test_tol_is_that_of_the_largest_entry_of_the_gradient():
     assert short.certificate.status is Status.BUDGET
 
 
+def test_passes_may_be_limited():
+    problem = _problem(XOR, [0, 1, 1, 0], [Dense(6, "tanh")], "cross_entropy", 2)
+    solver, outcome = _fit(problem, "lbfgs", tol=None, most=10.0)
+    assert solver.spent
+    assert not solver.rested
+    assert outcome.iterations <= 10
+    assert "passes over the rows were made" in outcome.certificate.reason
+
+
 def test_what_is_refused():
     y = [0, 1, 1, 0]
     for layer, which in ((Dense(4, batch_norm=True), "batch_norm"), (Dense(4, dropout=0.5), "dropout")):

@@ -109,7 +109,7 @@ def product_work(problem: Any) -> float:
     weights = float(sum(math.prod(shape) for shape in shapes))
     if problem.feed.sparse:
         X, first = problem.feed.X, stack.layers[0].columns
-        weights += float(first * (X.nnz / problem.n - problem.feed.n_features))
+        weights += float(first * (X.nnz / X.shape[0] - X.shape[1]))
     n = float(problem.n)
     return n * (12.0 * weights + _UNIT_WORK * units)
 

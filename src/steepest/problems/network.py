@@ -43,7 +43,7 @@ class NetworkProblem:
     l2 : float
         Of the weights, ``w[:stack.decayed]``; biases, gammas and betas are free.
     statistics : array of shape (stack.statistics_size,), optional
-        Running means and variances of batch normalisation.
+        Running means and variances of batch normalisation; copied.  The attribute may be written to before an evaluation.
     block : int
         Rows a program.
     start : array of shape (stack.size,), optional
@@ -205,6 +205,7 @@ class NetworkProblem:
     def evaluate(self, w: FloatArray) -> Evaluation:
         """Value and gradient; where one of them is not finite the value is inf."""
         self._at(w)
+        self._bent = None  # the running statistics may have changed as well
         self.passes += 1.0
         total, g = 0.0, np.zeros(self.size)
         for start, stop in self._blocks():

@@ -32,6 +32,7 @@ class NetworkState:
 
     problem: Any
     inner: Any
+    before: float  # passes until here
     leaves: int = 0
 
 
@@ -41,21 +42,24 @@ class NetworkDescent:
     Parameters
     ----------
     solver : Solver
-    tol : float
+    tol : float or None
+        None: the run ends where the solver cannot move.
     steer : bool
         Whether saddles are left, along the smallest curvature.  A look costs some tens of products with the Hessian
         where the solver ends, and is taken where that is a fraction of a second.
+    most : float
+        Passes over the rows after which it ends.
 
     Attributes
     ----------
-    rested : bool
-        Whether the run ended because no entry of the gradient was above tol.
+    rested, spent : bool
+        Whether the run ended because no entry of the gradient was above tol, or because of ``most``.
     """
 
-    def __init__(self, solver: Any, tol: float, steer: bool = True) -> None:
-        self.solver, self.tol, self.steer = solver, float(tol), steer
+    def __init__(self, solver: Any, tol: float | None, steer: bool = True, most: float = math.inf) -> None:
+        self.solver, self.tol, self.steer, self.most = solver, tol, steer, most
         self.name, self.patience = solver.name, solver.patience
-        self.rested = False
+        self.rested = self.spent = False
 
     @property
     def notes(self) -> list[str]:
@@ -68,7 +72,7 @@ class NetworkDescent:
 
     def start(self, problem: Any, w: FloatArray) -> NetworkState:
         """Nothing is computed yet."""
-        return NetworkState(problem, self.solver.start(problem, w))
+        return NetworkState(problem, self.solver.start(problem, w), float(problem.passes))
 
     def advance(self, state: NetworkState) -> Round:
         """One round of the solver, or one step off a saddle."""
@@ -77,13 +81,17 @@ class NetworkDescent:
         if at is None or not math.isfinite(at.value):
             return done
         slope = float(np.abs(at.gradient).max(initial=0.0))
-        if slope > self.tol and not done.exhausted:
+        rests = self.tol is not None and slope <= self.tol
+        if state.problem.passes - state.before >= self.most and not rests:
+            self.spent = True
+            return done._replace(exhausted=True, note=f"{self.most:g} passes over the rows were made")
+        if not rests and not done.exhausted:
             return done
         left = self._left(state, at)
         if left is not None:
             return left
-        self.rested = slope <= self.tol
-        note = f"no entry of the gradient is above tol={self.tol:g}" if self.rested else done.note
+        self.rested = rests
+        note = f"the largest entry of the gradient is {slope:.2g}, not above tol={self.tol:g}" if rests else done.note
         return done._replace(exhausted=True, note=note)
 
     def _left(self, state: NetworkState, at: Evaluation) -> Round | None:
@@ -107,7 +115,15 @@ class NetworkDescent:
         return Round(new, t, f"left a saddle along curvature {seen.smallest:.3g}")
 
 
-def network_solver(name: str, problem: Any, *, tol: float = 1e-4, steer: bool = True, **options: Any) -> NetworkDescent:
+def network_solver(
+    name: str,
+    problem: Any,
+    *,
+    tol: float | None = 1e-4,
+    steer: bool = True,
+    most: float = math.inf,
+    **options: Any,
+) -> NetworkDescent:
     """The solver of that name for a `steepest.problems.network.NetworkProblem`.
 
     Parameters
@@ -115,10 +131,12 @@ def network_solver(name: str, problem: Any, *, tol: float = 1e-4, steer: bool = 
     name : {"lbfgs", "newton_cg", "newton"}
         "newton" has a trust region and forms the Hessian: for some hundreds of parameters.
     problem : NetworkProblem
-    tol : float
+    tol : float or None
         The run ends where no entry of the gradient is above it.
     steer : bool
         Whether saddles are left.
+    most : float
+        Passes over the rows, after which it ends.
     **options
         Of the method, such as ``memory`` of "lbfgs" or ``max_products`` of "newton_cg".
 
@@ -131,8 +149,9 @@ def network_solver(name: str, problem: Any, *, tol: float = 1e-4, steer: bool = 
     key = name.replace("-", "_") if isinstance(name, str) else name
     if key not in NAMES:
         raise InvalidParameterError(f"solver: expected one of {list(NAMES)} for all rows at once, got {name!r}.")
-    if not (isinstance(tol, int | float | np.number) and not isinstance(tol, bool) and 0.0 <= tol < math.inf):
-        raise InvalidParameterError(f"tol: expected a number >= 0, got {tol!r}. Leave it out for 1e-4.")
+    number = isinstance(tol, int | float | np.number) and not isinstance(tol, bool)
+    if tol is not None and not (number and 0.0 <= tol < math.inf):
+        raise InvalidParameterError(f"tol: expected a number >= 0 or None, got {tol!r}. Leave it out for 1e-4.")
     for k, layer in enumerate(problem.stack.layers):
         which = "batch_norm" if layer.batch_norm else "dropout" if layer.dropout else ""
         if which:
@@ -161,4 +180,4 @@ def network_solver(name: str, problem: Any, *, tol: float = 1e-4, steer: bool = 
         inner: Any = TrustRegion("newton", NewtonModel())
     else:
         inner = make("newton-cg" if key == "newton_cg" else key, problem, **options)
-    return NetworkDescent(inner, tol, steer)
+    return NetworkDescent(inner, None if tol is None else float(tol), steer, most)
