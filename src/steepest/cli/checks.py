@@ -15,10 +15,11 @@ CERTIFIED, BAD_INPUT, NOT_CERTIFIED = 0, 2, 3  # exit codes
 class Model(NamedTuple):
     """What ``--model`` stands for; ``penalty`` is None where ``--penalty`` decides.
 
-    A margin model has a class of its own and its strength as ``--C``.
+    A margin model has a class of its own and its strength as ``--C``; whether a network classifies is for the targets
+    to say (``classifies`` is None).
     """
 
-    classifies: bool
+    classifies: bool | None
     loss: str
     penalty: str | None
     words: str
@@ -35,6 +36,7 @@ MODELS = {
     "svm": Model(True, "squared_hinge", None, "a support vector machine", "LinearSVC"),
     "svr": Model(False, "epsilon_insensitive", "l2", "support vector regression", "LinearSVR"),
     "rank": Model(False, "hinge", "l2", "a ranking support vector machine", "RankSVM"),
+    "mlp": Model(None, "auto", "l2", "a multilayer perceptron"),
 }
 MARGIN_LOSSES = {
     "svm": ("hinge", "squared_hinge"),
@@ -42,6 +44,8 @@ MARGIN_LOSSES = {
     "rank": ("hinge", "squared_hinge"),
 }
 PENALTIES = ("l2", "l1", "elasticnet", "none")
+UNITS = ("relu", "tanh", "sigmoid", "identity", "leaky_relu", "elu", "softplus", "maxout")
+SCHEDULES = ("constant", "cosine", "invscaling", "adaptive")
 ON_UNCONVERGED = ("ignore", "warn", "raise")
 WHITENING = ("pca", "zca", "cholesky")
 HEADERS = ("auto", "yes", "no")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,22 @@ from steepest.cli.checks import (
     share,
 )
 from steepest.cli.margins import margin_parameters
+from steepest.cli.networks import network_parameters, of_data, went_well
 from steepest.cli.options import Epsilon, HardMargin, Header, Ignored, MarginC, MarginLoss, Scaled, Target
+from steepest.cli.options_network import (
+    Activation,
+    Augment,
+    BatchNorm,
+    BatchSize,
+    Dropout,
+    Epochs,
+    Layers,
+    LearningRate,
+    Optimizer,
+    Regress,
+    Schedule,
+    WeightDecay,
+)
 from steepest.cli.ranking import check_queries, of_ranker, rank_parameters
 from steepest.cli.saying import errors, say, silent
 
@@ -93,10 +109,26 @@ def fit(
     C: MarginC = None,
     epsilon: Epsilon = None,
     hard_margin: HardMargin = False,
+    layers: Layers = None,
+    activation: Activation = None,
+    batch_norm: BatchNorm = False,
+    dropout: Dropout = None,
+    augment: Augment = None,
+    optimizer: Optimizer = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    schedule: Schedule = None,
+    weight_decay: WeightDecay = None,
+    regress: Regress = False,
     solver: Annotated[str, typer.Option(help="Name of a solver; auto chooses and says why.")] = "auto",
     tol: Annotated[
-        float, typer.Option(callback=between(0, above=True), help="Relative suboptimality to be proven.")
-    ] = 1e-4,
+        float | None,
+        typer.Option(
+            callback=between(0, above=True),
+            help="Relative suboptimality to be proven; of mlp: what epochs must gain.  [default: 1e-4]",
+        ),
+    ] = None,
     max_iter: Annotated[int | None, typer.Option(callback=between(1), help="Most rounds of the solver.")] = None,
     max_time: Annotated[
         float | None, typer.Option(callback=between(0, above=True), help="Most seconds for the fit.")
@@ -131,10 +163,20 @@ def fit(
 ) -> None:
     """Fit a model and say what is proven about it.
 
-    Exit code 0: certified to --tol, or stopped by --patience.  3: not certified.  2: bad usage or data.
+    Exit code 0: certified to --tol, or stopped by --patience; of mlp, for which nothing global can be certified,
+    trained to its end.  3: not certified, or diverged.  2: bad usage or data.
     """
+    networks: dict[str, Any] = {"layers": layers, "activation": activation, "batch_norm": batch_norm or None}
+    networks |= {"dropout": dropout, "augment": augment, "optimizer": optimizer, "epochs": epochs}
+    networks |= {"batch_size": batch_size, "learning_rate": learning_rate, "schedule": schedule}
+    networks |= {"weight_decay": weight_decay, "regress": regress or None}
+    foreign = next((name for name, value in networks.items() if value is not None), None)
+    if foreign is not None and model != "mlp":
+        raise typer.BadParameter(f"--{foreign.replace('_', '-')} belongs to --model mlp, got it with --model {model}")
     margins = {"loss": loss, "C": C, "epsilon": epsilon, "hard_margin": hard_margin or None}
-    if model == "rank":
+    if model == "mlp":
+        parameters = {}  # made below
+    elif model == "rank":
         idle = {"penalty": None if penalty == "l2" else penalty, "l1_ratio": l1_ratio, "patience": patience}
         idle |= {
             "epsilon": epsilon,
@@ -159,26 +201,37 @@ def fit(
     for part in (test, valid):
         if part is not None:
             share(part)  # a number that is no share is told here, with the usage
-    parameters.update(
-        solver=solver,
-        tol=tol,
-        max_time=max_time,
-        fit_intercept=intercept,
-        n_jobs=jobs,
-        random_state=seed,
-        verbose=0 if quiet or as_json else 1,
-        on_unconverged=on_unconverged,
-    )
-    if max_iter is not None:
-        parameters["max_iter"] = max_iter
-    if valid is not None and not MODELS[model].margin:
+    verbose = 0 if quiet or as_json else 1
+    if model == "mlp":
+        common = {"alpha": alpha, "solver": solver, "tol": tol, "max_iter": max_iter, "max_time": max_time}
+        common |= {"patience": patience, "monitor": monitor, "watched": valid is not None, "seed": seed}
+        common |= {"verbose": verbose, "on_unconverged": on_unconverged, "scale": scale}
+        others: dict[str, tuple[Any, Any]] = {name: (value, None) for name, value in margins.items()}
+        others |= {"penalty": (None if penalty == "l2" else penalty, None), "l1_ratio": (l1_ratio, None)}
+        others |= {"no_intercept": (intercept, True), "jobs": (jobs, -1)}
+        parameters, scale = network_parameters(networks, common, others), False
+    else:
+        parameters.update(
+            solver=solver,
+            tol=1e-4 if tol is None else tol,
+            max_time=max_time,
+            fit_intercept=intercept,
+            n_jobs=jobs,
+            random_state=seed,
+            verbose=verbose,
+            on_unconverged=on_unconverged,
+        )
+        if max_iter is not None:
+            parameters["max_iter"] = max_iter
+    if valid is not None and not MODELS[model].margin and model != "mlp":
         parameters.update(patience=patience, monitor=monitor)
     if model == "rank":
         parameters = of_ranker(parameters)
     with errors():
         from steepest.cli.inputs import Wanted
 
-        options = (tuple(ignore or ()), MODELS[model].classifies, seed, quiet or as_json, model == "rank")
+        kinds = False if regress else MODELS[model].classifies
+        options = (tuple(ignore or ()), kinds, seed, quiet or as_json, model == "rank")
         wanted = Wanted(target, header, *options)
         code = _run(
             (train, test, valid),
@@ -220,7 +273,7 @@ def _check_targets(inputs: Inputs, model: str) -> None:
     from steepest.exceptions import DataError
 
     for part in (inputs.train, inputs.test, inputs.valid):
-        if part is None:
+        if part is None or MODELS[model].classifies is None:
             continue
         kind = part.y.dtype.kind
         if MODELS[model].classifies and kind == "f":
@@ -249,7 +302,7 @@ def _run(
     from steepest.atomic import check_writable, write_text
     from steepest.cli.inputs import read_inputs
     from steepest.protocols import Status
-    from steepest.report.words import count, seconds, verdict
+    from steepest.report.words import count, is_local, seconds, verdict
 
     out, report = written
     for path, example in ((out, "model.skops"), (report, "report.html")):
@@ -271,12 +324,13 @@ def _run(
         tell(f"  validation: {inputs.valid.source}")
     if inputs.test is not None:
         tell(f"  test: {inputs.test.source}")
-    estimator, steps = _fit(model, parameters, inputs, before)
+    estimator, steps = _fit(model, parameters, inputs, before, wanted.classifies)
     fitted = time.perf_counter() - start - read
 
     from steepest.report.html import render
     from steepest.report.margin_sections import margin_words
     from steepest.report.metrics import score
+    from steepest.report.network_sections import by_epochs, network_words
     from steepest.report.view import Reported
 
     record, said = estimator.fit_record_, verdict(estimator.certificate_)
@@ -301,8 +355,12 @@ def _run(
     else:
         tell(f"  minimised {record.objective}")
         name = record.solver.get("name", parameters.get("solver"))
-        tell(f"  by {name}: {count(record.iterations, 'round')}, {record.passes:.4g} passes over the data")
-        say(said.text(), style="bold green" if said.passed else "bold yellow")
+        turns = count(record.iterations, "epoch" if by_epochs(record) else "round")
+        tell(f"  by {name}: {turns}, {record.passes:.4g} passes over the data")
+        local = is_local(estimator.certificate_)
+        say(said.text(), style="bold green" if said.passed else "bold" if local else "bold yellow")
+        for line in network_words(estimator):
+            tell(f"  {line}")
         for line in margin_words(shown, data):
             tell(f"  {line}")
         for part, found in scores.items():
@@ -314,11 +372,16 @@ def _run(
             if path is not None:
                 tell(f"  {name}: {path}")
     asked = estimator.certificate_.status is Status.STOPPED_EARLY  # by --patience: what the user wanted
+    asked = asked or (model == "mlp" and went_well(estimator.certificate_))
     return CERTIFIED if said.passed or asked else NOT_CERTIFIED
 
 
 def _fit(
-    model: str, parameters: dict[str, Any], inputs: Inputs, before: tuple[str | None, int | None, bool]
+    model: str,
+    parameters: dict[str, Any],
+    inputs: Inputs,
+    before: tuple[str | None, int | None, bool],
+    classes: bool | None,
 ) -> tuple[Any, list[tuple[str, Any]]]:
     """The fitted estimator, and the transformers between the data set and it."""
     import steepest
@@ -327,7 +390,9 @@ def _fit(
     whiten, components, scale = before
     data, valid = inputs.train, inputs.valid
     chosen = MODELS[model]
-    kind = getattr(steepest, chosen.margin or ("LinearClassifier" if chosen.classifies else "LinearRegressor"))
+    classes = data.y.dtype.kind != "f" if classes is None else classes
+    room = "MLP" if model == "mlp" else "Linear"
+    kind = getattr(steepest, chosen.margin or f"{room}{'Classifier' if classes else 'Regressor'}")
     try:
         steps: list[tuple[str, Any]] = []
         X, held = data.X, None if valid is None else valid.X
@@ -341,6 +406,10 @@ def _fit(
                 steps.append((name, step))
         if model == "rank":
             return kind(**parameters).fit(X, data.y, data.qid), steps
+        if model == "mlp":
+            parameters = (
+                of_data(parameters, data) if not steps else of_data(parameters, replace(data, image_shape=None))
+            )
         more = {} if valid is None else {"X_val": held, "y_val": valid.y}
         return kind(**parameters).fit(X, data.y, **more), steps
     except SteepestError:
@@ -364,9 +433,11 @@ def _json(
     report: Path | None,
 ) -> dict[str, Any]:
     record = estimator.fit_record_.to_dict()
+    probes = getattr(estimator, "probes_", None)
     return {
         "verdict": said,
         "certificate": record["certificate"],
+        **({} if probes is None else {"probes": probes.summary()}),
         "metrics": {part: found.to_dict() for part, found in scores.items()},
         "seconds": clock,
         "model": None if out is None else str(out),

@@ -35,7 +35,7 @@ class Wanted:
     target: str | None = None
     header: str = "auto"
     ignore: Sequence[str] = ()
-    classifies: bool = True
+    classifies: bool | None = True  # None: as the targets are
     seed: int = 0
     quiet: bool = False
     ranks: bool = False  # whether a share is one of whole queries
@@ -105,7 +105,7 @@ def _picked(y: AnyArray, part: float, wanted: Wanted) -> tuple[AnyArray, AnyArra
     """Row numbers of the rest and of the part: of each class alike, where there are classes."""
     rng = np.random.default_rng(wanted.seed)
     groups = [np.arange(len(y))]
-    if wanted.classifies:
+    if wanted.classifies or (wanted.classifies is None and y.dtype.kind != "f"):
         _, codes = np.unique(y, return_inverse=True)
         groups = [np.flatnonzero(codes == c) for c in range(int(codes.max()) + 1)]
     mask = np.zeros(len(y), dtype=bool)

@@ -32,6 +32,17 @@ def is_network(estimator: Any) -> bool:
     return getattr(estimator, "stack_", None) is not None
 
 
+def network_words(estimator: Any) -> list[str]:
+    """Layers, and what is striking in the probes, in lines; none for other models."""
+    if not is_network(estimator):
+        return []
+    stack = estimator.stack_
+    widths = " → ".join(f"{n:,}" for n in (stack.n_features, *(layer.width for layer in stack.layers)))
+    probes = getattr(estimator, "probes_", None)
+    lines = [f"network: {widths}, {stack.size:,} parameters in {stack.dtype}"]
+    return lines + (striking(probes) if isinstance(probes, ProbeTable) else [])
+
+
 def architecture(estimator: Any) -> str:
     """The layers in a table, with the numbers that they learn and how these began."""
     stack = estimator.stack_
@@ -80,7 +91,7 @@ def learning(record: FitRecord) -> str:
     history = record.history
     if len(history) < 2:
         return '<p class="soft">One round, and so no curve.</p>'
-    label = "epochs" if _by_epochs(record) else "rounds"
+    label = "epochs" if by_epochs(record) else "rounds"
     x = history["iteration"]
     losses = [Series("training objective", x, history["objective"])]
     if np.isfinite(history["validation_loss"]).any():
@@ -106,14 +117,15 @@ def learning(record: FitRecord) -> str:
     said = (
         "The training objective of an epoch is the mean over its batches as they were met, with dropout and "
         f"augmentation; the validation loss has neither, and no penalty.{best}"
-        if _by_epochs(record)
+        if by_epochs(record)
         else best
     )
     return f'<div class="grid">{cards}</div><p class="soft">{escape(said)}</p>'
 
 
-def _by_epochs(record: FitRecord) -> bool:
-    return str(record.solver.get("name", "")) not in ("lbfgs", "newton_cg", "newton", "trust")
+def by_epochs(record: FitRecord) -> bool:
+    """Whether the rounds of a fit were epochs of a network's training."""
+    return record.estimator.startswith("MLP") and record.solver.get("name") not in ("lbfgs", "newton_cg")
 
 
 def _varies(values: FloatArray) -> bool:
@@ -141,7 +153,7 @@ def flow(estimator: Any) -> str:
     for column, log in (("gradient_norm", True), ("ratio", True), ("activation_variance", True), *_SHARES):
         values, names = probes[column], probes.layers
         if not log:  # of some layers only, and dull where nothing is near 1
-            kept: AnyArray = np.isfinite(values).any(axis=0)
+            kept: AnyArray = np.asarray(np.isfinite(values).any(axis=0))
             if not kept.any() or float(np.nanmax(values)) < _DULL:
                 continue
             values, names = values[:, kept], [name for name, own in zip(names, kept.tolist(), strict=True) if own]

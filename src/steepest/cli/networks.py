@@ -1,0 +1,101 @@
+"""What ``steepest fit --model mlp`` asks of options and data, as parameters of `MLPClassifier` and `MLPRegressor`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from steepest.protocols import Certificate, Status
+from steepest.readers import Dataset
+
+#: Ends that were not asked for.
+FAILED = (Status.DIVERGED, Status.INTERRUPTED, Status.ILL_POSED)
+
+
+def network_parameters(
+    given: Mapping[str, Any], common: Mapping[str, Any], idle: Mapping[str, tuple[Any, Any]]
+) -> dict[str, Any]:
+    """Options as parameters; those that networks do not know are refused, not ignored.
+
+    Parameters
+    ----------
+    given : mapping
+        Options of networks by name, None (or False) where they are not given.
+    common : mapping
+        ``alpha, solver, tol, max_iter, max_time, patience, monitor, watched, seed, verbose, on_unconverged, scale``.
+    idle : mapping
+        Options of other models: what was given, and the value that says nothing.
+    """
+    for name, (value, silent) in idle.items():
+        if value != silent:
+            hint = "leave it out"
+            if name == "jobs":
+                hint = "its products use the threads of the BLAS library; set OPENBLAS_NUM_THREADS"
+            raise typer.BadParameter(f"--{name.replace('_', '-')} does not go with --model mlp: {hint}")
+    named = {"optimizer": given["optimizer"], "solver": None if common["solver"] == "auto" else common["solver"]}
+    if all(named.values()):
+        raise typer.BadParameter("--optimizer and --solver are two spellings here; give one")
+    if given["epochs"] is not None and common["max_iter"] is not None:
+        raise typer.BadParameter("--epochs and --max-iter are two spellings here; give one")
+    parameters: dict[str, Any] = {
+        "layers": _layers(given),
+        "optimizer": named["optimizer"] or named["solver"] or "adam",
+        "random_state": common["seed"],
+        "verbose": common["verbose"],
+        "on_unconverged": common["on_unconverged"],
+        "max_time": common["max_time"],
+    }
+    optional = {
+        "alpha": common["alpha"],
+        "tol": common["tol"],
+        "max_iter": given["epochs"] if given["epochs"] is not None else common["max_iter"],
+        "batch_size": given["batch_size"],
+        "learning_rate_init": given["learning_rate"],
+        "learning_rate": given["schedule"],
+        "weight_decay": given["weight_decay"],
+        "augment": given["augment"],
+        "patience": common["patience"],
+        "scale": "standard" if common["scale"] else None,
+    }
+    parameters.update({name: value for name, value in optional.items() if value is not None})
+    if given["epochs"] is not None and common["tol"] is None:
+        parameters["tol"] = None  # all of them, as was asked
+    if common["watched"]:
+        parameters["monitor"] = common["monitor"]
+    return parameters
+
+
+def _layers(given: Mapping[str, Any]) -> list[Any]:
+    """Hidden layers from their widths and what they share."""
+    from steepest.networks.layers import Dense
+
+    text = given["layers"] or "100"
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise typer.BadParameter(f"--layers must be widths of at least 1 with commas, such as 256,128, got {text!r}")
+    dropout = given["dropout"] or 0.0
+    if dropout == 1.0:
+        raise typer.BadParameter("--dropout must be below 1, got 1: nothing would be left; try 0.2")
+    options: dict[str, Any] = {"batch_norm": bool(given["batch_norm"]), "dropout": dropout}
+    return [Dense(int(word), given["activation"] or "relu", **options) for word in words]
+
+
+def of_data(parameters: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
+    """Parameters that depend on the rows: the shape of images, and rates that fall over all epochs."""
+    from steepest.solvers.schedules import Cosine
+
+    out = dict(parameters)
+    if data.image_shape is not None:
+        out["image_shape"] = tuple(int(n) for n in data.image_shape)
+    if out.get("learning_rate") == "cosine":
+        steps = math.ceil(data.n_samples / min(int(out.get("batch_size", 200)), data.n_samples))
+        out["learning_rate"] = Cosine(out.get("learning_rate_init", 1e-3), steps * int(out.get("max_iter", 200)))
+    return out
+
+
+def went_well(certificate: Certificate) -> bool:
+    """Whether a training ended as was asked; its point is never certified as the best."""
+    return certificate.status not in FAILED
