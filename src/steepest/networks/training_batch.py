@@ -9,6 +9,7 @@ import numpy as np
 
 from steepest.kernels.network_gather import gather_labels, gather_weights
 from steepest.kernels.network_masks import draw_mask
+from steepest.kernels.network_passes import move_moments
 from steepest.networks.derivatives import gradient
 from steepest.networks.node import Node
 from steepest.networks.program import Program
@@ -76,7 +77,7 @@ class Batch:
         means = [block for block in stack.statistics_blocks if block.kind == "mean"]
         variances = [block for block in stack.statistics_blocks if block.kind == "variance"]
         self._moments = [
-            (self._program.values[moment], mean.slice, variance.slice)
+            (self._program.values[moment], slice(mean.slice.start, variance.slice.stop))
             for moment, mean, variance in zip(moments, means, variances, strict=True)
         ]
 
@@ -123,7 +124,5 @@ class Batch:
 
     def observe(self, statistics: AnyArray) -> None:
         """Running means and variances move towards those of the batch, variances without bias, as PyTorch's do."""
-        for moment, mean, variance in self._moments:
-            for where, seen, factor in ((mean, moment[0], 1.0), (variance, moment[1], self.count / (self.count - 1.0))):
-                statistics[where] *= 1.0 - MOMENTUM
-                statistics[where] += (MOMENTUM * factor) * seen
+        for moment, place in self._moments:
+            move_moments(statistics[place].reshape(moment.shape), moment, MOMENTUM, self.count)
