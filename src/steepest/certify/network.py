@@ -289,7 +289,9 @@ def _first_order(problem: Any, evidence: dict[str, Any], curvature: Any, asks: s
         said += "second derivatives are not finite"
     else:
         said += f"second derivatives would take long and were not looked at ({asks} does that)"
-    return f"{said}{_pieces(problem) if problem.traits.has_curvature else ''}; {_NEVER}"
+    if problem.kinks:
+        said += f"; {' and '.join(problem.kinks)}: at a kink even a minimum has a gradient"
+    return f"{said}; {_NEVER}"
 
 
 def _pieces(problem: Any) -> str:

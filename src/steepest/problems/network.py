@@ -43,7 +43,7 @@ class NetworkProblem:
     l2 : float
         Of the weights, ``w[:stack.decayed]``; biases, gammas and betas are free.
     statistics : array of shape (stack.statistics_size,), optional
-        Running means and variances of batch normalisation; copied.  The attribute may be written to before an evaluation.
+        Running means and variances of batch normalisation; copied.  The attribute may change before an evaluation.
     block : int
         Rows a program.
     start : array of shape (stack.size,), optional
