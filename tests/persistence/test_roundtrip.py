@@ -23,6 +23,8 @@ import steepest
 from steepest.data.orders import Cyclic
 from steepest.exceptions import PersistenceError
 from steepest.losses import Huber, Quantile, SquaredHinge
+from steepest.networks.initializers import Normal
+from steepest.networks.units import LeakyRelu, Maxout
 from steepest.penalties import L2, ElasticNet
 from steepest.persistence import describe, load, save
 from steepest.protocols import Status
@@ -73,6 +75,35 @@ CASES = {
     "label sets, one by one": (steepest.MultilabelSVM(alpha=0.1), X, np.c_[TWO, X[:, :2] > 0].astype(int)),
     "taxonomy": (steepest.TaxonomySVM({"low": "a", "middle": "a", "a": "r", "high": "r"}, alpha=0.1), X, THREE),
     "perceptron": (steepest.Perceptron(max_iter=5, tol=None), X, THREE),
+    "network": (steepest.MLPClassifier((8,), max_iter=3, tol=None), X, THREE),
+    "network, layers": (
+        steepest.MLPClassifier(
+            layers=[steepest.Dense(6, LeakyRelu(0.2), batch_norm=True, dropout=0.2), steepest.Dense(5, Maxout(3))],
+            init=Normal(0.3),
+            optimizer=Adam(0.8),
+            learning_rate=Cosine(0.1, 500),
+            scale="standard",
+            dtype="float32",
+            max_iter=3,
+            tol=None,
+        ),
+        X,
+        TWO,
+    ),
+    "network, a fixed layer, numbers": (
+        steepest.MLPRegressor(
+            [(1.0, "squared_error"), (0.1, Huber(0.5))],
+            layers=[steepest.Dense(9, "tanh", trainable=False)],
+            learning_rate="invscaling",
+            optimizer="sgd",
+            max_iter=3,
+            tol=None,
+        ),
+        X,
+        np.c_[Y, 2 * Y],
+    ),
+    "network, sets": (steepest.MLPClassifier((4,), max_iter=3, tol=None), X, np.c_[TWO, X[:, :2] > 0].astype(int)),
+    "network, all rows": (steepest.MLPClassifier((4,), "tanh", solver="lbfgs", max_iter=3, tol=None), X, TWO),
 }
 
 

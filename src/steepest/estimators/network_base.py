@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -34,7 +35,7 @@ from steepest.estimators.parameters import ANYTHING, BOOL, COMMON, NONE, Rule, R
 from steepest.estimators.targets import apply_class_weight, check_weights
 from steepest.estimators.validation import scorer_of
 from steepest.estimators.warnings import sentence
-from steepest.exceptions import DataError, InvalidParameterError, NotConvergedError
+from steepest.exceptions import DataError, InvalidParameterError, NotConvergedError, PersistenceError
 from steepest.networks.stack import Stack
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.record.history import History
@@ -184,8 +185,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         scaling = self._net.scaling if again else find_scaling(self.scale, X, train, p)
         stack = stack_of(self, X.shape, taught.meaning.n_outputs, self._net.dtype if again else None)
         check_range(X, stack.dtype)
-        objective = taught.meaning.objective()
-        check_batch(method, stack, objective, self)
+        check_batch(method, self)
         start = begin(stack, seed, self._net if again else None, coefs, intercepts, scaling)
         m = total if method.batch else batch_rows(self, n) * total / n
         given = Given(X, taught, weights, train, scaling, total, m, stack.dtype)
@@ -375,6 +375,27 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         """The exact function that was minimised, with its numbers."""
         check_is_fitted(self)
         return self._objective
+
+    def _check_numbers(self) -> None:
+        """Raises where the numbers of a stored network are not those of its layers."""
+        net, stack = self._net, self._net.stack
+        wanted = {"w": stack.size, "fixed": sum(math.prod(b.shape) for b in stack.fixed_blocks)}
+        wanted["statistics"] = stack.statistics_size
+        for name, size in wanted.items():
+            found = getattr(net, name)
+            if np.shape(found) != (size,) or found.dtype != stack.dtype:
+                raise PersistenceError(
+                    f"its network has {name} of shape {np.shape(found)}, but its layers have {size} numbers of "
+                    f"{stack.dtype}; get the original file"
+                )
+        scaled = [np.shape(array) for array in net.scaling if array is not None]
+        if self.n_features_in_ != stack.n_features or any(shape != (stack.n_features,) for shape in scaled):
+            raise PersistenceError(
+                f"its network takes {stack.n_features} features, but the model expects {self.n_features_in_}; "
+                "get the original file"
+            )
+        if self._meaning.n_outputs != stack.n_outputs:
+            raise PersistenceError("its network has other outputs than its targets; get the original file")
 
     # --------------------------------------------------------------------------------------------- predictions
 

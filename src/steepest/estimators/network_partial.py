@@ -20,7 +20,6 @@ from steepest.estimators.network_objective import describe_network
 from steepest.estimators.network_plan import (
     augmentation_of,
     batch_rows,
-    check_batch,
     decay_of,
     method_of,
     stack_of,
@@ -94,7 +93,6 @@ class NetworkPartial:
         scaling = find_scaling(self.scale, X, None, p) if fresh else self._net.scaling
         stack = stack_of(self, X.shape, taught.meaning.n_outputs, None if fresh else self._net.dtype)
         check_range(X, stack.dtype)
-        check_batch(method, stack, taught.meaning.objective(), self)
         start = begin(stack, seed, None if fresh else self._net, None, None, scaling)
         given = Given(X, taught, weights, None, scaling, total, batch_rows(self, n) * total / n, stack.dtype)
         asked = Asked(

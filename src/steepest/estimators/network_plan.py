@@ -21,13 +21,13 @@ from steepest.solvers.schedules import Constant
 from steepest.solvers.schedules_rows import InverseRows
 from steepest.transforms.augmentation import as_augmenter
 
-BATCH = ("lbfgs", "newton_cg")  # methods on all rows
+BATCH = ("lbfgs", "newton_cg", "newton")  # methods on all rows
 AUTO_ROWS = 200  # of a batch, as scikit-learn's
 LITTLE = 1 << 21  # rows times weights up to which float64 costs no time
 
 
 class Method(NamedTuple):
-    """How the objective is minimised: ``name`` is "lbfgs", "newton_cg" or that of the rule."""
+    """How the objective is minimised: ``name`` is one of `BATCH` or that of the rule."""
 
     name: str
     rule: Any  # None for methods on all rows
@@ -230,27 +230,37 @@ def _square(n_features: int) -> str:
 # -------------------------------------------------------------------------------------------- methods on all rows
 
 
-class Resting:
-    """A method on all rows that rests where no entry of the gradient is above ``tol``, or after so many evaluations.
+class Counted:
+    """A method on all rows that ends after so many evaluations.
 
     Parameters
     ----------
-    solver : Solver
-    tol : float or None
+    solver : NetworkDescent
     most : float
         Passes over the rows.
 
     Attributes
     ----------
-    rested, spent : bool
-        Which of the two it was.
+    spent : bool
+        Whether it ended so.
     """
 
-    def __init__(self, solver: Any, tol: float | None, most: float = math.inf) -> None:
-        self.solver, self.tol, self.most = solver, tol, most
-        self.name, self.patience, self.notes = solver.name, solver.patience, solver.notes
-        self.rested = self.spent = False
+    def __init__(self, solver: Any, most: float) -> None:
+        self.solver, self.most = solver, most
+        self.name, self.patience = solver.name, solver.patience
+        self.spent = False
         self._problem: Any = None
+        self._before = 0.0
+
+    @property
+    def notes(self) -> list[str]:
+        """Those of the method."""
+        return list(self.solver.notes)
+
+    @property
+    def rested(self) -> bool:
+        """Whether no entry of the gradient was above tol in the end."""
+        return bool(self.solver.rested)
 
     def missing(self, traits: Traits) -> str | None:
         """What the method needs and the problem lacks."""
@@ -258,64 +268,27 @@ class Resting:
 
     def start(self, problem: Any, w: FloatArray) -> Any:
         """As the method."""
-        self._problem = problem
-        self._before = float(problem.passes)
+        self._problem, self._before = problem, float(problem.passes)
         return self.solver.start(problem, w)
 
     def advance(self, state: Any) -> Round:
         """A round of the method."""
         done: Round = self.solver.advance(state)
-        if done.at is None:
-            return done
-        top = float(np.abs(done.at.gradient).max(initial=0.0))
-        if self.tol is not None and top <= self.tol:
-            self.rested = True
-            said = f"the largest entry of the gradient is {top:.3g}, which is not above tol={self.tol:g}"
-            return done._replace(note=said, exhausted=True)
-        if self._problem.passes - self._before >= self.most:
+        if not done.exhausted and self._problem.passes - self._before >= self.most:
             self.spent = True
             return done._replace(note=f"max_fun={self.most:g} evaluations reached", exhausted=True)
         return done
 
 
-def batch_method(name: str, tol: float | None, most: float) -> Resting:
-    """L-BFGS or truncated Newton steps, with the strong Wolfe conditions."""
-    from steepest.solvers.batch import Batch
-    from steepest.solvers.directions import LBFGS
-    from steepest.solvers.newton_cg import NewtonCG
-    from steepest.solvers.searches import StrongWolfe
-
-    direction: Any = LBFGS(None, 10) if name == "lbfgs" else NewtonCG()
-    return Resting(Batch(name.replace("_", "-"), direction, StrongWolfe()), tol, most)
-
-
-def check_batch(method: Method, stack: Stack, objective: Any, model: Any) -> None:
-    """Raises where a method on all rows has no function to minimise."""
+def check_batch(method: Method, model: Any) -> None:
+    """Raises where a method on all rows is asked for what only batches have."""
     if not method.batch:
         return
     how = f"{'optimizer' if model.optimizer is not None else 'solver'}: '{method.name}'"
-    for number, layer in enumerate(stack.layers):
-        if layer.batch_norm:
-            raise IncompatibleError(
-                f"{how} needs a function of the weights alone, and batch normalisation in layer {number} changes it "
-                "with every batch. Use solver='adam', or leave batch_norm out."
-            )
-        if layer.dropout:
-            raise IncompatibleError(
-                f"{how} needs a function without chance, and layer {number} has dropout={layer.dropout:g}. "
-                "Use solver='adam', or leave dropout out and raise alpha."
-            )
-    if objective.kinks:
-        raise IncompatibleError(
-            f"{how} needs a loss with a continuous slope; '{objective.kinks[0]}' has kinks. Use solver='adam', or a "
-            "smooth loss such as 'squared_hinge' or 'huber'."
-        )
-    if method.name == "newton_cg" and not objective.has_curvature:
-        raise IncompatibleError(f"{how} needs second derivatives, and '{objective.name}' states none. Use 'lbfgs'.")
     for parameter in ("augment", "clip_norm", "clip_value"):
         if getattr(model, parameter) is not None:
             raise IncompatibleError(
-                f"{parameter}: {how} takes no batches to change. Use solver='adam', or leave it out."
+                f"{parameter}: {how} sees no batches to change. Use solver='adam', or leave it out."
             )
     if model.weight_decay:
         raise IncompatibleError(

@@ -15,7 +15,7 @@ from steepest.certify.network import WORK, certify_network, product_work
 from steepest.estimators.network_data import Scaling, SomeRows, make_feed
 from steepest.estimators.network_model import Trained
 from steepest.estimators.network_objective import describe_network
-from steepest.estimators.network_plan import Method, Resting, batch_method, batch_rows, schedule_of
+from steepest.estimators.network_plan import Counted, Method, batch_rows, schedule_of
 from steepest.estimators.network_start import Start
 from steepest.estimators.network_targets import Taught
 from steepest.estimators.network_watch import HeldRows, NetworkMonitor
@@ -30,6 +30,7 @@ from steepest.record.history import History
 from steepest.record.observers import watching
 from steepest.solvers.loop import Limits, Outcome, run
 from steepest.solvers.network import NetworkEpochs, NetworkMemory
+from steepest.solvers.network_batch import network_solver
 
 NEVER = -1.0  # a target that no bound meets
 SHARE = 0.5  # of the work of the training, that the certificate may cost
@@ -187,8 +188,8 @@ def run_network(model: Any, stack: Stack, start: Start, given: Given, asked: Ask
         probes = None if asked.method.batch else make_probes(model, stack, feed.n)
         monitor = _monitor(stack, problem, given, asked.watch)
         if asked.method.batch:
-            tol = None if model.tol is None else float(model.tol)
-            solver: Any = batch_method(asked.method.name, tol, float(model.max_fun))
+            tol = 0.0 if model.tol is None else float(model.tol)
+            solver: Any = Counted(network_solver(asked.method.name, problem, tol=tol), float(model.max_fun))
         else:
             waits = monitor is not None and monitor.patience is not None
             solver = make_epochs(model, asked, stack, feed.n, probes, None, waits)
@@ -251,7 +252,7 @@ class _Work:
         assert self.problem.statistics is not None
         self.problem.statistics[:] = self.statistics(w)
         solver = self.solver
-        if status is Status.STALLED and (not isinstance(solver, Resting) or solver.rested):
+        if status is Status.STALLED and (not isinstance(solver, Counted) or solver.rested):
             status = Status.APPROXIMATE  # the rule of tol ended the run, as was asked
         elif status is Status.STALLED and solver.spent:
             status = Status.BUDGET
@@ -262,7 +263,7 @@ class _Work:
             tol=1e-4 if self.model.tol is None else float(self.model.tol),
             status=status,
             reason=reason,
-            curvature=self.model.curvature,
+            curvature=False if status is Status.DIVERGED else self.model.curvature,
             work=min(WORK, trained),
         )
 
@@ -279,21 +280,20 @@ class _Work:
         monitor = self.monitor
         if monitor is not None and monitor.selects and monitor.best_round > 0:
             return  # the best parameters on the held-out rows are kept, and a warning says why the run ended
-        if isinstance(self.solver, Resting):
+        said = outcome.certificate.reason.partition(";")[0]
+        if isinstance(self.solver, Counted):
             raise DataError(
-                f"X: the objective is not finite where '{self.solver.name}' begins or went: "
-                f"{outcome.certificate.reason}. Scale the columns, with scale='standard', and the targets."
+                f"X: the objective is not finite where '{self.solver.name}' began or went: {said}. "
+                "Scale the columns, with scale='standard', and the targets."
             )
-        said = outcome.certificate.reason
         raise DataError(
-            f"learning_rate_init={self.model.learning_rate_init:g}: the training exploded, {said}. "
-            "The model is as it was before. Use a smaller learning_rate_init, clip_norm=1 or scale='standard', and "
-            "scale the targets."
+            f"learning_rate_init={self.model.learning_rate_init:g}: the training exploded, {said}; scale targets too. "
+            "The model is as it was before."
         )
 
     def losses(self, outcome: Outcome) -> list[float]:
         """The mean loss of each epoch, or the objective of each iteration."""
-        if isinstance(self.solver, Resting):
+        if isinstance(self.solver, Counted):
             return [float(value) for value in outcome.history["objective"][1:]]
         return [float(value) for value in self.solver.losses]
 

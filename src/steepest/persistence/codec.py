@@ -25,6 +25,18 @@ from steepest.record.record import FitRecord
 
 TAG = "steepest:value"
 _MEMORY = "steepest.solvers.steps.Memory"  # by name: its module loads compiled code
+#: Dataclasses of networks by name, with the modules that have them and, where it is no other, the way to make them.
+_PARTS = {
+    **dict.fromkeys(
+        ("Identity", "Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Softplus", "Maxout"), "steepest.networks.units"
+    ),
+    **dict.fromkeys(("Zeros", "Normal", "FanIn", "Glorot", "He"), "steepest.networks.initializers"),
+    "Dense": "steepest.networks.layers",
+    "ProbeTable": "steepest.networks.probe_table",
+    "TrainingState": "steepest.networks.training",
+    "NetworkMemory": "steepest.solvers.network",
+}
+_RENAMED = {"Maxout": {"k": "pieces"}, "Normal": {"deviation": "std"}}  # fields as their constructors call them
 _PENALTIES = {kind.__name__: kind for kind in (penalties.NoPenalty, penalties.L1, penalties.L2, penalties.ElasticNet)}
 #: What belongs to a session and not to a model: a solver at work, callbacks, and the context that they are given.
 _TRANSIENT = ("_process", "_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx")
@@ -42,8 +54,14 @@ def _own_values() -> dict[str, dict[str, Any]]:
     from steepest.penalties.constraints import CONSTRAINTS
     from steepest.rules import RULES
     from steepest.solvers.schedules import SCHEDULES
+    from steepest.solvers.schedules_rows import InverseRows
 
-    return {"schedule": SCHEDULES, "rule": {**RULES}, "order": ORDERS, "constraint": CONSTRAINTS}
+    return {
+        "schedule": {**SCHEDULES, "inverse_rows": InverseRows},
+        "rule": {**RULES},
+        "order": ORDERS,
+        "constraint": CONSTRAINTS,
+    }
 
 
 class Encoder:
@@ -76,6 +94,12 @@ class Encoder:
         if is_dataclass(kind) and is_own(name_of(kind)):
             named = {field.name: self(getattr(value, field.name)) for field in fields(value) if field.init}
             return {TAG: "dataclass", "type": name_of(kind), "fields": named}
+        if _PARTS.get(kind.__name__) == kind.__module__:
+            return {
+                TAG: "part",
+                "name": kind.__name__,
+                "fields": {field.name: self(getattr(value, field.name)) for field in fields(value)},
+            }
         if kind is History:
             columns = list(HISTORY_COLUMNS)
             rows = np.array([value[name] for name in columns]).T if len(value) else np.empty((0, len(columns)))
@@ -138,6 +162,7 @@ class Decoder:
             "loss_class": lambda item: _own_losses()[item["name"]],
             "value": lambda item: _own_values()[item["room"]][item["name"]](*map(self, item["fields"])),
             "memory": self._memory,
+            "part": self._part,
             "penalty": lambda item: _PENALTIES[item["name"]](*map(self, item["fields"])),
             "array": self._array,
             "status": lambda item: Status(item["name"]),
@@ -213,6 +238,14 @@ class Decoder:
         if not (isinstance(kind, type) and is_dataclass(kind)):
             raise PersistenceError(f"it holds a value of the unknown kind {item['type']!r}; upgrade steepest")
         return kind(**self._fields(kind, item))
+
+    def _part(self, item: dict[str, Any]) -> Any:
+        name = str(item["name"])
+        if name not in _PARTS:
+            raise PersistenceError(f"it holds a part of a network of the unknown kind '{name}'; upgrade steepest")
+        kind = getattr(importlib.import_module(_PARTS[name]), name)
+        renamed = _RENAMED.get(name, {})
+        return kind(**{renamed.get(key, key): value for key, value in self._fields(kind, item).items()})
 
     def _array(self, item: dict[str, Any]) -> Any:
         flat = np.empty(len(item["items"]), dtype=object)

@@ -62,6 +62,13 @@ def _listed(values: Any) -> list[Any] | None:
     return [item if isinstance(item, str | int | float | bool) or item is None else str(item) for item in flat]
 
 
+def _shape(model: Any) -> list[Any]:
+    """The shape of the coefficients; of a network those of its layers."""
+    if hasattr(model, "coefs_"):
+        return [[int(size) for size in weights.shape] for weights in model.coefs_]
+    return [int(size) for size in np.shape(model.coef_)]
+
+
 def facts(estimator: Any) -> dict[str, Any]:
     """Model, expected data, certificate and settings, as plain values.
 
@@ -86,7 +93,7 @@ def facts(estimator: Any) -> dict[str, Any]:
             "feature_names": _listed(getattr(estimator, "feature_names_in_", None)),
         },
         "classes": _listed(getattr(model, "classes_", None)),
-        "coef_shape": [int(size) for size in np.shape(model.coef_)],
+        "coef_shape": _shape(model),
         "objective": getattr(model, "objective_", None),
         "certificate": certificate,
         "record": said or None,

@@ -184,6 +184,9 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
 
 def _check_model(estimator: Any) -> None:
     model = final(estimator)
+    if hasattr(model, "_check_numbers"):
+        model._check_numbers()
+        return
     shape, features = np.shape(model.coef_), getattr(model, "n_features_in_", None)
     if features is None or not shape or shape[-1] != features:
         raise PersistenceError(
