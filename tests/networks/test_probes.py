@@ -187,10 +187,25 @@ def test_a_long_training_is_thinned() -> None:
 
 
 def test_auto_depends_on_shapes_alone() -> None:
-    large, small = Stack(784, (Dense(256), Dense(128)), 10), Stack(4, (Dense(5),), 2)
-    assert Probes(large, batch_size=128).every == Probes(Stack(784, (Dense(256), Dense(128)), 10), batch_size=128).every
+    shapes = (Dense(256), Dense(128))
+    large, small = Stack(784, shapes, 10), Stack(4, (Dense(5),), 2)
+    assert Probes(large, batch_size=128).every == Probes(Stack(784, shapes, 10), batch_size=128).every
+    assert 5 < Probes(small, batch_size=128).every < 60
     assert 20 < Probes(large, batch_size=128).every < 200
-    assert 20 < Probes(small, batch_size=128).every < 500
+
+
+def test_first_looks_at_small_networks_are_closer_together() -> None:
+    training = steps((Dense(3),))
+    probes = Probes(training.stack, batch_size=20)
+    apart = []
+    for _ in range(4):
+        training.run(1000, 0.01, probes, probes.every)
+        seen = probes.result()
+        apart.append(seen.every)
+        assert len(seen) <= LOOKS_MOST
+        assert set(np.diff(seen.steps)) == {seen.every}
+    assert probes.every < apart[0] <= apart[-1] <= 16 * probes.every
+    assert apart[-1] > 100
 
 
 @pytest.mark.parametrize("every", [0, -3, 2.5, True, "often"])

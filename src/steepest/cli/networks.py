@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from steepest.protocols import Certificate, Status
-from steepest.readers import Dataset
+if TYPE_CHECKING:
+    from steepest.protocols import Certificate
+    from steepest.readers import Dataset
 
-#: Ends that were not asked for.
-FAILED = (Status.DIVERGED, Status.INTERRUPTED, Status.ILL_POSED)
+FAILED = ("diverged", "interrupted", "ill_posed")  # ends that were not asked for
 
 
 def network_parameters(

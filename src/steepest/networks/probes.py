@@ -24,6 +24,9 @@ from steepest.networks.program import Program
 from steepest.protocols import AnyArray, FloatArray
 
 LOOKS_MOST = 128  # more are thinned to every second one
+EARLY = 8e6  # nanoseconds that the first looks may cost, however short the training
+_DENSER = 8  # times as many of them
+_FIRST = 12  # at most so many
 SHARE = 0.03  # of the counted cost of a training that looks may have
 AT_LIMIT = 0.0127  # of the range from an end: there the slope of a sigmoid or tanh is below 5 % of its largest
 _FLOPS = 80.0  # multiplications and additions of a product in a nanosecond: fast, so that looks are seldom
@@ -69,7 +72,8 @@ class Probes:
     stack : Stack
     every : int or "auto"
         Steps from one look to the next.  "auto" comes from counted operations, not from clocks, so that a run can be
-        repeated, and makes all looks together cost less than a twentieth of the training.
+        repeated, and makes all looks together cost less than a twentieth of the training (or than some hundredths of a
+        second: the first looks at small networks are closer together).
     batch_size : int
         Rows of a step.
 
@@ -92,8 +96,9 @@ class Probes:
     """
 
     def __init__(self, stack: Any, every: int | str = "auto", *, batch_size: int = 200) -> None:
+        self._early, self._wanted = LOOKS_MOST, 1
         if every == "auto":
-            every = _interval(stack, int(batch_size))
+            every, self._early, self._wanted = _interval(stack, int(batch_size))
         if isinstance(every, bool | str) or not isinstance(every, int | np.integer) or every < 1:
             raise InvalidParameterError(f"probes: expected a number of steps of at least 1, or 'auto', got {every!r}.")
         self.stack, self.every = stack, int(every)
@@ -114,7 +119,7 @@ class Probes:
             view = self._view(training)
             if view is None:
                 return
-            if len(self._rows) >= LOOKS_MOST:
+            if len(self._rows) >= (LOOKS_MOST if self._apart >= self._wanted else self._early):
                 self._thin()
                 if (self._calls - 1) % self._apart:
                     return
@@ -244,8 +249,12 @@ class _View:
         seen["slope_mean"][k], seen["slope_max"][k] = two[0] / array.size, two[1]
 
 
-def _interval(stack: Any, rows: int) -> int:
-    """Steps from one look to the next, so that looks cost `SHARE` of the training by counted operations."""
+def _interval(stack: Any, rows: int) -> tuple[int, int, int]:
+    """Steps from one look to the next at first, how many such looks, and how much further apart they get.
+
+    In the end looks cost `SHARE` of the training by counted operations; the first ones are closer together where they
+    cost next to nothing, for trainings of a few steps.
+    """
     fan_in, step, look = stack.n_features, 20.0 * _CALL, 40.0 * _CALL
     for k, layer in enumerate(stack.layers):
         weights, numbers = fan_in * layer.columns, rows * layer.columns
@@ -255,4 +264,8 @@ def _interval(stack: Any, rows: int) -> int:
         operations = 16.0 + (14.0 if layer.batch_norm else 0.0) + (2.0 if layer.dropout > 0.0 else 0.0)
         look += operations * (_NODE * numbers + _CALL) + 45.0 * _CALL + 1.5 * min(fan_in, layer.columns, SMALL) ** 3
         fan_in = layer.width
-    return max(1, math.ceil(look / (SHARE * step)))
+    every, early = max(1, math.ceil(look / (SHARE * step))), int(EARLY / look)
+    if early < _DENSER:
+        return every, LOOKS_MOST, 1
+    first = max(1, every // _DENSER)
+    return first, min(early, _FIRST), -(-every // first)

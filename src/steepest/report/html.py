@@ -202,7 +202,7 @@ def _figures(record: FitRecord, scores: Scores | None, where: str) -> str:
         ("objective", number(certificate.primal)),
         _proof(certificate),
         *quality,
-        ("rounds", number(record.iterations)),
+        ("epochs" if network_sections.by_epochs(record) else "rounds", number(record.iterations)),
         ("data passes", f"{record.passes:.4g}"),
         ("time", seconds(record.seconds.get("total", 0.0))),
     ]

@@ -16,7 +16,7 @@ from steepest.report.display_gradient_flow import SHOWN
 from steepest.report.picture import data_address, diverging
 from steepest.report.svg import Series, line_chart
 from steepest.report.svg_heat import heat_map
-from steepest.report.words import number, percent
+from steepest.report.words import count, number, percent
 
 if TYPE_CHECKING:
     from steepest.readers import Dataset
@@ -167,7 +167,7 @@ def flow(estimator: Any) -> str:
     listed = f'<div class="card"><ul>{facts}</ul></div>' if facts else ""
     return (
         f'<h2>What flowed through the layers</h2>{listed}<div class="grid">{"".join(charts)}</div>'
-        f'<p class="soft">Sampled at {len(probes):,} steps, the last {probes.every:,} apart, each on its batch; the '
+        f'<p class="soft">Sampled at {count(len(probes), "step")}, one in {probes.every:,}, each on its batch; the '
         "output is at the top. Sampling changes nothing.</p>"
     )
 
@@ -206,7 +206,7 @@ def first_pictures(estimator: Any, data: Dataset | None) -> str:
     if given is None or min(given[:2]) < _LEAST:
         return ""
     try:
-        pictures, shape, count = first_weights(estimator, given, MOST_PICTURES)
+        pictures, shape, units = first_weights(estimator, given, MOST_PICTURES)
     except InvalidParameterError:  # the columns of another step
         return ""
     if len(shape) == 3:
@@ -217,7 +217,7 @@ def first_pictures(estimator: Any, data: Dataset | None) -> str:
         f'alt="Weights of a unit of the first layer, number {k + 1} by size"></figure>'
         for k, picture in enumerate(pictures)
     )
-    rest = f"The {len(pictures)} of {count:,} units with the largest weights." if count > len(pictures) else ""
+    rest = f"The {len(pictures)} of {units:,} units with the largest weights." if units > len(pictures) else ""
     return (
         f'<h2>Weights of the first layer</h2><div class="card"><div class="pictures">{figures}</div>'
         f'<div class="key"><span>{-scale:.3g}</span><span class="bar"></span><span>{scale:.3g}</span></div>'
