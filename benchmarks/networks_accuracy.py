@@ -69,10 +69,12 @@ def main() -> None:
     from benchmarks.networks import keep
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.networks_accuracy", description=__doc__.splitlines()[0])
-    parser.add_argument("kinds", nargs="*", choices=list(EPOCHS), help="both by default")
+    parser.add_argument("kinds", nargs="*", help="plain, augmented; both by default")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--rows", type=int, default=60_000, help="fewer, to try it; not kept")
     options = parser.parse_args()
+    if not set(options.kinds) <= set(EPOCHS):
+        parser.error(f"expected some of {', '.join(EPOCHS)}, got {' '.join(options.kinds)}")
     whole = options.rows == 60_000 and options.epochs is None
     run(options.kinds or list(EPOCHS), options.epochs, options.rows, keep if whole else (lambda found: None))
 
