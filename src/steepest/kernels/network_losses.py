@@ -47,3 +47,17 @@ def row_slopes(loss, Z, y, z, u, out):
         value_slope(loss, z, np.int64(y[i]), u)
         for j in range(Z.shape[1]):
             out[i, j] = u[j]
+
+
+@kernel
+def mean_entries(loss, Z, y, s, factor, shift, out):
+    """``(1/m) sum_i s_i sum_j loss(Z_ij, factor y_ij + shift)`` as the last entry, before it the gradient in Z."""
+    rows, columns = Z.shape
+    total = 0.0
+    for i in range(rows):
+        weight = float(s[i])
+        for j in range(columns):
+            z, target = float(Z[i, j]), factor * float(y[i, j]) + shift
+            total += weight * value(loss, z, target)
+            out[i * columns + j] = slope(loss, z, target) * (weight / rows)
+    out[rows * columns] = total / rows

@@ -21,9 +21,11 @@ import numpy as np
 from scipy.special import xlogy
 
 from steepest.exceptions import InvalidParameterError
+from steepest.kernels.network_losses import mean_entries
 from steepest.losses.registry import SCALAR_LOSSES, VECTOR_LOSSES, get_loss, has, is_composed
 from steepest.networks.costs import EntryLoss, RowLoss
 from steepest.networks.elementwise import multiply
+from steepest.networks.fused import Fused
 from steepest.networks.node import Node
 from steepest.networks.operations import Call, Operation
 from steepest.networks.reductions import sum as summed
@@ -153,6 +155,44 @@ class PieceRows(RowLoss):
         if tangents[0] is None or self.order == 1:
             return None
         return summed(multiply(tangents[0], PieceRows(self.loss, 1)(*node.inputs)), -1)
+
+
+@dataclass(frozen=True)
+class EntryPass(Fused):
+    """Of scores, targets and row weights: the gradient of their mean loss, then its value, in one pass.
+
+    Targets are ``factor y + shift``: signs made of zeros and ones where those are given.
+    """
+
+    loss: Any
+    factor: float = 1.0
+    shift: float = 0.0
+
+    @property
+    def symbol(self) -> str:  # type: ignore[override]
+        """The loss."""
+        return f"{self.loss.name} pass"
+
+    def shape(self, *inputs: Node) -> tuple[int, ...]:
+        return (inputs[0].size + 1,)
+
+    def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
+        calls: list[Call] = []
+        z, y, s = (in_order(array, calls) for array in ins)
+        run: Any = mean_entries
+        return [*calls, run.prepared(self.loss, z, y, s, self.factor, self.shift, out)]
+
+    def differentiable(self, i: int) -> bool:
+        return False  # the last entry has the derivative, as that of a softmax pass
+
+
+def in_order(array: AnyArray, calls: list[Call]) -> AnyArray:
+    """The array in C order; copied at every run where it is not."""
+    if array.flags.c_contiguous:
+        return array
+    held = np.empty(array.shape, array.dtype)
+    calls.append(partial(np.copyto, held, array))
+    return held
 
 
 def constants(term: Term, y: AnyArray) -> FloatArray | None:

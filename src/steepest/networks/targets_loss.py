@@ -17,8 +17,17 @@ from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.kernels.network_losses import entry_values, row_values
 from steepest.networks.costs import EntryLoss, RowLoss, softmax_cross_entropy
 from steepest.networks.elementwise import add, multiply
-from steepest.networks.fused import mean_cross_entropy
-from steepest.networks.loss_terms import PIECES, PieceLoss, PieceRows, TargetConstants, Term, as_terms, constants
+from steepest.networks.fused import MeanCrossEntropy, mean_cross_entropy
+from steepest.networks.loss_terms import (
+    PIECES,
+    EntryPass,
+    PieceLoss,
+    PieceRows,
+    TargetConstants,
+    Term,
+    as_terms,
+    constants,
+)
 from steepest.networks.node import Input, Node
 from steepest.networks.reductions import mean
 from steepest.networks.reductions import sum as summed
@@ -222,6 +231,11 @@ class Objective:
     def _mean(self, term: Term, scores: Node, y: Node, s: Node | None, fused: bool) -> Node:
         if fused and s is not None and term.name == "cross_entropy":
             return mean_cross_entropy(scores, y, s)
+        if fused and s is not None and term.by_entry:
+            factor, shift = self._meaning(term)
+            one = MeanCrossEntropy()(EntryPass(term.loss, factor, shift)(scores, y, s), scores)
+            more = self._constants(term, y)
+            return one if more is None else add(one, mean(multiply(more, s)))
         each = self._rows(term, scores, y)
         return mean(each if s is None else multiply(each, s))
 
@@ -232,13 +246,20 @@ class Objective:
         elif not term.by_entry:
             each = (PieceRows if term.has_curvature else RowLoss)(term.loss)(scores, y)
         else:
-            signs = term.targets == "sign" and self.targets_kind != "sign"
-            wanted = add(multiply(y, 2.0), -1.0) if signs else y
+            factor, shift = self._meaning(term)
+            wanted = y if factor == 1.0 else add(multiply(y, factor), shift)
             entries = (PieceLoss if term.loss.name in PIECES else EntryLoss)(term.loss)(scores, wanted)
             each = reshape(entries, entries.shape[:1]) if self.n_outputs == 1 else summed(entries, -1)
-        if term.targets == "shares" or term.loss.name == "poisson":
-            each = add(each, TargetConstants(term)(y))
-        return each
+        more = self._constants(term, y)
+        return each if more is None else add(each, more)
+
+    def _meaning(self, term: Term) -> tuple[float, float]:
+        """What makes the term's targets of y: signs of zeros and ones, or nothing."""
+        return (2.0, -1.0) if term.targets == "sign" and self.targets_kind != "sign" else (1.0, 0.0)
+
+    def _constants(self, term: Term, y: Node) -> Node | None:
+        has_some = term.targets == "shares" or term.loss.name == "poisson"
+        return TargetConstants(term)(y) if has_some else None
 
     def values(self, scores: AnyArray, y: AnyArray) -> FloatArray:
         """The loss of each row in float64, without weights.
@@ -268,7 +289,8 @@ class Objective:
         elif not term.by_entry:
             row_values(term.loss, z, y, np.empty(z.shape[1]), np.empty(z.shape[1]), out)
         else:
-            wanted = 2.0 * y - 1.0 if term.targets == "sign" and self.targets_kind != "sign" else y
+            factor, shift = self._meaning(term)
+            wanted = factor * y + shift
             entries = np.empty(z.size)
             entry_values(term.loss, z.ravel(), np.ascontiguousarray(wanted, dtype=np.float64).ravel(), entries)
             out = entries.reshape(z.shape).sum(axis=1)
