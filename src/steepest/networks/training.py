@@ -6,21 +6,23 @@ that a run remembers is in a `TrainingState`, so a run that goes on from one is 
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from steepest.exceptions import IncompatibleError, InvalidParameterError
-from steepest.kernels.network_update import average, square_sum, update
+from steepest.kernels.network_update import average
 from steepest.networks.program import Program
 from steepest.networks.training_batch import Batch
+from steepest.networks.training_update import Helper, Move, stepping
+from steepest.parallel import effective_jobs
 from steepest.protocols import AnyArray, FloatArray
-from steepest.rules import RULES, get_rule, narrowed, unpenalised
 
 _BLOCK = 1024  # rows that are evaluated at once
 
@@ -103,6 +105,9 @@ class Training:
         nothing.
     probe_every : int, optional
         Steps between two that are probed; by default ``probe.every``.
+    threads : int, optional
+        Whether large vectors are moved by two threads (from 2 on); by default if there are two processors.  No bit of
+        the result depends on it.  Products are BLAS's, with threads of its own.
 
     Attributes
     ----------
@@ -133,13 +138,24 @@ class Training:
         state: TrainingState | None = None,
         probe: Callable[[Training, str], None] | None = None,
         probe_every: int | None = None,
+        threads: int | None = None,
     ) -> None:
         self.stack, self.objective, self.feed = stack, objective, feed
         self.rule = stepping(rule)
-        self.l2, self.decay = _number("l2", l2), _number("decay", decay)
-        self.clip_norm = math.inf if clip_norm is None else _number("clip_norm", clip_norm, open_low=True)
-        self.clip_value = math.inf if clip_value is None else _number("clip_value", clip_value, open_low=True)
         self.batch_size = min(_count("batch_size", batch_size), feed.n)
+        self._move = Move(
+            self.rule,
+            stack.size,
+            stack.decayed,
+            stack.dtype,
+            l2=l2,
+            decay=decay,
+            clip_norm=clip_norm,
+            clip_value=clip_value,
+            numbers=0 if feed.sparse or augment is not None else self.batch_size * feed.n_features,
+        )
+        self.l2 = self._move.l2
+        self.threads = effective_jobs(threads)
         self.augment, self.seed, self.average = augment, int(seed), average
         if augment is not None and feed.sparse:
             raise IncompatibleError("augment: expected dense rows, got sparse ones. Leave it out, or densify X.")
@@ -166,7 +182,6 @@ class Training:
         self._last: Batch | None = None
         self._probe = probe
         self._probe_every = int(getattr(probe, "every", 100) if probe_every is None else probe_every)
-        self._moving = _moving(self.rule, self.decay, stack.dtype)
 
     def _check(self, state: TrainingState) -> None:
         size, slots = self.stack.size, self.rule.slots
@@ -190,7 +205,7 @@ class Training:
         return self._last
 
     def graph(self) -> tuple[Any, Any, dict[Any, AnyArray]]:
-        """The batch of the last step as a plain graph: network, cost, and where its leaves lie."""
+        """The batch of a step as a plain graph: network, cost, and where its leaves lie; for a probe "before"."""
         if self._last is None:
             raise InvalidParameterError("graph: expected a step before, got none. Call steps first.")
         return self._last.graph()
@@ -265,18 +280,43 @@ class Training:
         edges = self.edges(len(rows)).tolist()
         if len(self.losses) != len(edges) - 1:
             self.losses = np.zeros(len(edges) - 1)
-        if self.augment is None:
-            for k in range(start, stop):
-                low, high = edges[k], edges[k + 1]
-                batch = self._batch(high - low, len(factors) > 0, 0)
-                batch.gather(rows[low:high])
-                self._step(batch, rows[low:high], factors[low:high], rates[k], k)
-        else:
-            self._ahead(rows, factors, rates, start, stop, edges)
+        one = self.threads < 2 or not self._move.shared
+        with nullcontext() if one else Helper() as helper:
+            if self.augment is None:
+                self._walk(rows, factors, rates, start, stop, edges, helper)
+            else:
+                self._ahead(rows, factors, rates, start, stop, edges, helper)
         return bool(np.isfinite(self.losses[start:stop]).all() and np.isfinite(self.w).all())
 
+    def _walk(
+        self,
+        rows: AnyArray,
+        factors: FloatArray,
+        rates: FloatArray,
+        start: int,
+        stop: int,
+        edges: list[int],
+        helper: Helper | None,
+    ) -> None:
+        """Batch after batch; rows of the next are gathered once the present ones have been used."""
+        parts = [rows[edges[k] : edges[k + 1]] for k in range(start, stop)]
+        batches = [self._batch(len(part), len(factors) > 0, 0) for part in parts]
+        if parts:
+            batches[0].gather(parts[0])
+        for k in range(start, stop):
+            i = k - start
+            ahead = partial(batches[i + 1].gather, parts[i + 1]) if i + 1 < len(parts) else None
+            self._step(batches[i], parts[i], factors[edges[k] : edges[k + 1]], rates[k], k, helper, ahead)
+
     def _ahead(
-        self, rows: AnyArray, factors: FloatArray, rates: FloatArray, start: int, stop: int, edges: list[int]
+        self,
+        rows: AnyArray,
+        factors: FloatArray,
+        rates: FloatArray,
+        start: int,
+        stop: int,
+        edges: list[int],
+        helper: Helper | None,
     ) -> None:
         """The same, with one batch gathered and augmented in a thread while the one before is worked on."""
         weighted = len(factors) > 0
@@ -298,7 +338,7 @@ class Training:
                 batch = prepare(k) if coming is None else coming.result()
                 coming = pool.submit(prepare, k + 1) if k + 1 < stop else None
                 low, high = edges[k], edges[k + 1]
-                self._step(batch, rows[low:high], factors[low:high], rates[k], k)
+                self._step(batch, rows[low:high], factors[low:high], rates[k], k, helper, None)
 
     def _batch(self, count: int, weighted: bool, which: int) -> Batch:
         """The batch for so many rows, the first or second of its kind; all share w and g."""
@@ -312,7 +352,16 @@ class Training:
             kept.append(Batch(self.stack, self.objective, self.feed, count, self.w, self.g, key[1]))
         return kept[which]
 
-    def _step(self, batch: Batch, rows: AnyArray, factors: FloatArray, rate: float, k: int) -> None:
+    def _step(
+        self,
+        batch: Batch,
+        rows: AnyArray,
+        factors: FloatArray,
+        rate: float,
+        k: int,
+        helper: Helper | None,
+        ahead: Callable[[], None] | None,
+    ) -> None:
         state = self.state
         batch.label(rows, self.y, self.s, factors)
         if batch.masks:
@@ -325,7 +374,8 @@ class Training:
             self._probe(self, "before")  # type: ignore[misc]
         if self.stack.statistics_size:
             batch.observe(state.statistics)
-        self.losses[k] = loss + 0.5 * self.l2 * self._move(float(rate))
+        squares = self._move(self.w, self.g, state.slots, float(rate), state.t + 1, helper, ahead)
+        self.losses[k] = loss + 0.5 * self.l2 * squares
         state.t += 1
         if state.mean is not None and state.t >= int(self.average):
             state.averaged += 1
@@ -333,45 +383,6 @@ class Training:
         if probed:
             self._probe(self, "after")  # type: ignore[misc]
         self._last = batch
-
-    def _move(self, rate: float) -> float:
-        """The update; the squared norm of the weights before."""
-        w, g, slots, t = self.w, self.g, self.state.slots, float(self.state.t + 1)
-        scale = 1.0
-        if self.clip_norm < math.inf:
-            length = math.sqrt(square_sum(g, self.clip_value))
-            scale = 1.0 if length <= self.clip_norm else self.clip_norm / length
-        penalised, free, absorbed = self._moving
-        keep = 1.0 if absorbed else max(0.0, 1.0 - rate * self.decay)
-        middle, size = self.stack.decayed, self.stack.size
-        squares = update(penalised, w, slots, g, 0, middle, self.l2, scale, self.clip_value, keep, rate, t)
-        update(free, w, slots, g, middle, size, 0.0, scale, self.clip_value, 1.0, rate, t)
-        return float(squares)
-
-
-def stepping(rule: Any) -> Any:
-    """The rule, where it can train a network."""
-    chosen = get_rule(rule)
-    if chosen.whole or chosen.name == "ftrl":
-        offered = sorted(name for name, kind in RULES.items() if not kind.whole and name != "ftrl")  # type: ignore[attr-defined]
-        why = "couples all weights" if chosen.whole else "begins at zero weights, where a network stays"
-        raise InvalidParameterError(f"rule: expected one of {offered}, got '{chosen.name}', which {why}. Use 'adam'.")
-    return chosen
-
-
-def _moving(rule: Any, decay: float, dtype: Any) -> tuple[Any, Any, bool]:
-    """The rule for weights, that for the rest, and whether it decays weights itself."""
-    absorbed = "decay" in rule.absorbs
-    if absorbed and decay > 0.0:
-        rule = rule._replace(decay=decay)
-    return narrowed(rule, dtype), narrowed(unpenalised(rule), dtype), absorbed
-
-
-def _number(name: str, given: Any, open_low: bool = False) -> float:
-    good = isinstance(given, numbers.Real) and not isinstance(given, bool) and 0.0 <= float(given) < math.inf
-    if not good or (open_low and float(given) == 0.0):
-        raise InvalidParameterError(f"{name}: expected a number {'>' if open_low else '>='} 0, got {given!r}.")
-    return float(given)
 
 
 def _count(name: str, given: Any) -> int:

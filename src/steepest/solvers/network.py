@@ -12,7 +12,8 @@ import numpy as np
 
 from steepest.data.orders import ORDERS, ClassAlternating, LargeErrorFirst, Visit
 from steepest.exceptions import IncompatibleError, InvalidParameterError
-from steepest.networks.training import Training, TrainingState, stepping
+from steepest.networks.training import Training, TrainingState
+from steepest.networks.training_update import stepping
 from steepest.protocols import FloatArray, Round, Traits
 from steepest.solvers.schedule_names import get_schedule
 from steepest.solvers.schedules import Constant
