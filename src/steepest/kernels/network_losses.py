@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from steepest.jit import kernel
@@ -61,3 +63,25 @@ def mean_entries(loss, Z, y, s, factor, shift, out):
             total += weight * value(loss, z, target)
             out[i * columns + j] = slope(loss, z, target) * (weight / rows)
     out[rows * columns] = total / rows
+
+
+@kernel
+def mean_divergence(Z, y, s, out):
+    """``(1/m) sum_i s_i KL(y_i | softmax Z_i)`` as the last entry, before it the gradient in Z; 0 log 0 = 0."""
+    rows, columns = Z.shape
+    found = 0.0
+    for i in range(rows):
+        top = float(Z[i, 0])
+        for j in range(1, columns):
+            top = max(top, float(Z[i, j]))
+        total, mass = 0.0, 0.0
+        for j in range(columns):
+            total += math.exp(float(Z[i, j]) - top)
+            mass += float(y[i, j])
+        lost, weight = math.log(total), float(s[i])
+        for j in range(columns):
+            z, share = float(Z[i, j]) - top, float(y[i, j])
+            if share > 0.0:
+                found += weight * share * (math.log(share) + lost - z)
+            out[i * columns + j] = (mass * math.exp(z) / total - share) * (weight / rows)
+    out[rows * columns] = found / rows

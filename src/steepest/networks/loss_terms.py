@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from steepest.exceptions import InvalidParameterError
-from steepest.kernels.network_losses import mean_entries
+from steepest.kernels.network_losses import mean_divergence, mean_entries
 from steepest.losses.registry import SCALAR_LOSSES, VECTOR_LOSSES, get_loss, has, is_composed
 from steepest.networks.costs import EntryLoss, RowLoss
 from steepest.networks.elementwise import multiply
@@ -184,6 +184,24 @@ class EntryPass(Fused):
 
     def differentiable(self, i: int) -> bool:
         return False  # the last entry has the derivative, as that of a softmax pass
+
+
+class DivergencePass(Fused):
+    """The same of the divergence of shares from the softmax, `constants` included."""
+
+    symbol = "divergence pass"
+
+    def shape(self, *inputs: Node) -> tuple[int, ...]:
+        return (inputs[0].size + 1,)
+
+    def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
+        calls: list[Call] = []
+        z, y, s = (in_order(array, calls) for array in ins)
+        run: Any = mean_divergence
+        return [*calls, run.prepared(z, y, s, out)]
+
+    def differentiable(self, i: int) -> bool:
+        return False
 
 
 def in_order(array: AnyArray, calls: list[Call]) -> AnyArray:

@@ -20,6 +20,7 @@ from steepest.networks.elementwise import add, multiply
 from steepest.networks.fused import MeanCrossEntropy, mean_cross_entropy
 from steepest.networks.loss_terms import (
     PIECES,
+    DivergencePass,
     EntryPass,
     PieceLoss,
     PieceRows,
@@ -231,6 +232,8 @@ class Objective:
     def _mean(self, term: Term, scores: Node, y: Node, s: Node | None, fused: bool) -> Node:
         if fused and s is not None and term.name == "cross_entropy":
             return mean_cross_entropy(scores, y, s)
+        if fused and s is not None and term.targets == "shares":
+            return MeanCrossEntropy()(DivergencePass()(scores, y, s), scores)
         if fused and s is not None and term.by_entry:
             factor, shift = self._meaning(term)
             one = MeanCrossEntropy()(EntryPass(term.loss, factor, shift)(scores, y, s), scores)
