@@ -72,7 +72,8 @@ def bias_unit_sums(G, A, code, parameter, mask, keep, total, out):
 @inner
 def column_sums(D, rows, total, out):
     """out[j] = sum_i D[i, j]; total is float64 to work in."""
-    total[:] = 0.0
+    for j in range(total.shape[0]):
+        total[j] = 0.0
     _add_columns(D, rows, total)
     for j in range(total.shape[0]):
         out[j] = total[j]
@@ -100,13 +101,12 @@ def norm_unit(Z, gamma, beta, code, parameter, mask, epsilon, work, factors, out
     """
     rows, columns = Z.shape
     first, second = work[0], work[1]
-    first[:] = 0.0
-    _add_columns(Z, rows, first)
     mean, variance = out[rows], out[rows + 1]
+    column_sums(Z, rows, first, mean)
     for j in range(columns):
         mean[j] = first[j] / rows
-    first[:] = 0.0
-    second[:] = 0.0
+        first[j] = 0.0
+        second[j] = 0.0
     whole = rows // 4 * 4
     for i in range(0, whole, 4):
         z0, z1, z2, z3 = Z[i], Z[i + 1], Z[i + 2], Z[i + 3]
@@ -202,18 +202,23 @@ def move_moments(running, moments, momentum, rows):
 # ----------------------------------------------------------------------------------------------------------- maxout
 
 
+@inner
+def _raise_to(z, b, p, best, which):
+    """Piece p of a row is where it is larger than what came before; NaN stays."""
+    start = p * best.shape[0]
+    for j in range(best.shape[0]):
+        v = z[start + j] + b[start + j]
+        new = p == 0 or v > best[j] or v != v
+        best[j] = v if new else best[j]
+        which[j] = p if new else which[j]
+
+
 @fast_kernel
-def maxout(Z, b, mask, out):
-    """The largest of the pieces ``Z[:, p * width + j] + b``, times the mask; NaN stays."""
-    rows, width = out.shape
-    for i in range(rows):
-        z, a = Z[i], out[i]
-        for start in range(0, Z.shape[1], width):
-            for j in range(width):
-                v = z[start + j]
-                if b.size > 0:
-                    v += b[start + j]
-                a[j] = v if start == 0 or v > a[j] or v != v else a[j]
+def maxout(Z, b, mask, which, out):
+    """The largest of the pieces ``Z[:, p * width + j] + b``, times the mask.  which has shape (width,), to work in."""
+    for i in range(out.shape[0]):
+        for p in range(Z.shape[1] // out.shape[1]):
+            _raise_to(Z[i], b, p, out[i], which)
         if mask.size > 0:
             _mask_row(out, mask, i)
 
@@ -225,22 +230,13 @@ def maxout_back(G, Z, b, mask, work, total, out):
     zero = out.dtype.type(0)
     best, which = work[0], work[1]
     for i in range(rows):
-        z, g, d = Z[i], G[i], out[i]
-        for p in range(Z.shape[1] // width):
-            start = p * width
-            for j in range(width):
-                v = z[start + j]
-                if b.size > 0:
-                    v += b[start + j]
-                new = p == 0 or v > best[j] or v != v
-                best[j] = v if new else best[j]
-                which[j] = p if new else which[j]
-        if mask.size > 0:
-            for j in range(width):
-                best[j] = g[j] * mask[i, j]
-        else:
-            best[:] = g
-        for p in range(Z.shape[1] // width):
+        pieces = Z.shape[1] // width
+        for p in range(pieces):
+            _raise_to(Z[i], b, p, best, which)
+        g, d = G[i], out[i]
+        for j in range(width):
+            best[j] = g[j] * mask[i, j] if mask.size > 0 else g[j]
+        for p in range(pieces):
             start = p * width
             for j in range(width):
                 d[start + j] = best[j] if which[j] == p else zero

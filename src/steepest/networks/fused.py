@@ -176,6 +176,12 @@ class SumRows(Fused):
 # ----------------------------------------------------------------------------------------------------------- maxout
 
 
+def _shifts(terms: Terms, z: AnyArray, rest: Sequence[AnyArray]) -> tuple[AnyArray, AnyArray]:
+    """Bias and mask of maxout, whose kernels have one loop: without a bias they add zeros."""
+    b, mask = terms.rest(rest, 0, np.empty(0, z.dtype))
+    return b if terms.biased else np.zeros(z.shape[1], z.dtype), mask
+
+
 @dataclass(frozen=True)
 class MaxoutUnit(Fused):
     """The largest piece of ``Z + b``, times a mask."""
@@ -188,11 +194,14 @@ class MaxoutUnit(Fused):
         rows, columns = inputs[0].shape
         return rows, columns // self.terms.unit.pieces
 
+    def scratch(self, node: Node) -> list[Scratch]:
+        return [((node.shape[1],), node.dtype)]
+
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
         z, *rest = (_plain(array, calls) for array in ins)
         run: Any = passes.maxout
-        return [*calls, run.prepared(z, *self.terms.rest(rest, 0, np.empty(0, out.dtype)), out)]
+        return [*calls, run.prepared(z, *_shifts(self.terms, z, rest), *scratch, out)]
 
     def differentiable(self, i: int) -> bool:
         return i <= self.terms.biased
@@ -223,7 +232,7 @@ class MaxoutBack(Fused):
         calls: list[Call] = []
         g, z, *rest = (_plain(array, calls) for array in ins)
         run: Any = passes.maxout_back
-        return [*calls, run.prepared(g, z, *self.terms.rest(rest, 0, np.empty(0, out.dtype)), *scratch, out)]
+        return [*calls, run.prepared(g, z, *_shifts(self.terms, z, rest), *scratch, out)]
 
 
 # ---------------------------------------------------------------------------------------------- batch normalization
