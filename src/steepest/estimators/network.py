@@ -286,7 +286,7 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
             All labels that will come; needed in the first call where y are labels and not all of them are in it.
         sample_weight : array-like of shape (n,), optional
         """
-        return self._partial(X, y, sample_weight, classes)
+        return self._partial(X, y, sample_weight, classes)  # type: ignore[no-any-return]
 
     def predict(self, X: Any) -> Any:
         """The class of the highest score, (n,); for indicators the sets of labels, (n, k) of 0 and 1.
@@ -331,7 +331,7 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         meaning = self._meaning
         if meaning.sort == CLASSES and len(meaning.classes) == 2:
             if meaning.n_outputs == 2:
-                return scores[:, 1] - scores[:, 0]  # type: ignore[no-any-return]
+                return scores[:, 1] - scores[:, 0]
             return scores[:, 0] - scores.dtype.type(meaning.middle)  # type: ignore[no-any-return]
         return scores
 

@@ -193,7 +193,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
             method,
             seed,
             None if method.batch else decay_of(self, method),
-            augmentation_of(self, X.shape[1], *scaling, stack.dtype),
+            augmentation_of(self, X.shape[1], scaling.shift, scaling.factor, stack.dtype),
             self._watch_for(held, watched, taught, given, s),
         )
         self._meaning = taught.meaning
@@ -202,7 +202,8 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
             return run_network(self, stack, start, given, asked, began)
 
         attributes = _Attributes(stack, scaling, taught.meaning)
-        ended: Ended = under_callbacks(self, *rows, attributes.jobs, None, work, attributes)
+        run: Any = under_callbacks
+        ended: Ended = run(self, *rows, attributes.jobs, None, work, attributes)
         self._keep(ended, given)
 
     # ----------------------------------------------------------------------------------------- before the run

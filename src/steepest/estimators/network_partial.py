@@ -7,7 +7,7 @@ a model was stored.
 from __future__ import annotations
 
 import time
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -40,8 +40,10 @@ class NetworkPartial:
     _net: Any
     _meaning: Any
     _memory: Any
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
 
-    def _partial(self: Any, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
+    def _partial(self: Any, X: Any, y: Any, sample_weight: Any, classes: Any) -> Any:
         began = time.perf_counter()
         with untouched_by_errors(self):
             self._check_parameters()
@@ -96,7 +98,11 @@ class NetworkPartial:
         start = begin(stack, seed, None if fresh else self._net, None, None, scaling)
         given = Given(X, taught, weights, None, scaling, total, batch_rows(self, n) * total / n, stack.dtype)
         asked = Asked(
-            method, seed, decay_of(self, method), augmentation_of(self, X.shape[1], *scaling, stack.dtype), None
+            method,
+            seed,
+            decay_of(self, method),
+            augmentation_of(self, X.shape[1], scaling.shift, scaling.factor, stack.dtype),
+            None,
         )
         feed = make_feed(X, stack.dtype, scaling)
         problem = make_problem(stack, start, given, float(self.alpha), feed)
@@ -140,7 +146,7 @@ class NetworkPartial:
         self.loss_ = loss
         self.loss_curve_ = [*self.loss_curve_, loss]
         self.best_loss_ = min(self.loss_curve_)
-        self.validation_scores_, self.best_validation_score_ = None, None
+        self.validation_scores_ = self.best_validation_score_ = None
         self.n_iter_ = len(self.loss_curve_)
         self.t_ = int(self.t_) + n
         self.probes_ = None

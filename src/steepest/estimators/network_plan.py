@@ -14,7 +14,6 @@ from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.networks.layers import Dense
 from steepest.networks.stack import Stack
 from steepest.protocols import AnyArray, FloatArray, Round, Traits
-from steepest.rules import Adam, AdamW, Momentum, Nesterov
 from steepest.rules.registry import RULES
 from steepest.solvers.schedule_names import get_schedule
 from steepest.solvers.schedules import Constant
@@ -48,18 +47,21 @@ def method_of(model: Any) -> Method:
     """
     given, named = (model.optimizer, "optimizer") if model.optimizer is not None else (model.solver, "solver")
     if isinstance(given, str):
+        rules: dict[str, Any] = {**RULES}
         key = given.replace("-", "_")
         if key in BATCH:
             return Method(key, None)
         if given == "adam":
-            return Method("adam", Adam(model.beta_1, model.beta_2, model.epsilon))
+            return Method("adam", rules["adam"](model.beta_1, model.beta_2, model.epsilon))
         if given == "adamw":
-            return Method("adamw", AdamW(model.beta_1, model.beta_2, model.epsilon, model.weight_decay or 0.01))
+            return Method(
+                "adamw", rules["adamw"](model.beta_1, model.beta_2, model.epsilon, model.weight_decay or 0.01)
+            )
         if given == "sgd" and named == "solver" and model.momentum > 0.0:
-            rule = Nesterov(model.momentum) if model.nesterovs_momentum else Momentum(model.momentum)
-            return Method("sgd", rule)
+            kind = rules["nesterov" if model.nesterovs_momentum else "momentum"]
+            return Method("sgd", kind(model.momentum))
         if given in ("momentum", "nesterov"):
-            return Method(given, (Momentum if given == "momentum" else Nesterov)(model.momentum))
+            return Method(given, rules[given](model.momentum))
         if given not in RULES:
             known = sorted([*RULES, *BATCH])
             near = difflib.get_close_matches(given, known, n=1)
@@ -78,7 +80,11 @@ def method_of(model: Any) -> Method:
 
 def decay_of(model: Any, method: Method) -> float:
     """Decay beside the rule; AdamW by name has it inside."""
-    return 0.0 if method.name == "adamw" and isinstance(method.rule, AdamW) else float(model.weight_decay)
+    return (
+        0.0
+        if method.name == "adamw" and isinstance(model.optimizer or model.solver, str)
+        else float(model.weight_decay)
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- layers

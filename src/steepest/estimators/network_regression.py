@@ -159,7 +159,7 @@ class MLPRegressor(RegressorMixin, NetworkModel):  # type: ignore[misc]
         y : array-like of shape (n,) or (n, t)
         sample_weight : array-like of shape (n,), optional
         """
-        return self._partial(X, y, sample_weight, None)
+        return self._partial(X, y, sample_weight, None)  # type: ignore[no-any-return]
 
     def predict(self, X: Any) -> AnyArray:
         """Predictions in ``dtype``, of the shape that y had.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -257,7 +257,7 @@ class _Work:
         elif status is Status.STALLED and solver.spent:
             status = Status.BUDGET
         trained = SHARE * float(self.problem.passes) * product_work(self.problem) / 2.0  # a product is two passes
-        return certify_network(
+        found = certify_network(
             self.problem,
             kept,
             tol=1e-4 if self.model.tol is None else float(self.model.tol),
@@ -266,6 +266,9 @@ class _Work:
             curvature=False if status is Status.DIVERGED else self.model.curvature,
             work=min(WORK, trained),
         )
+        if found.status is Status.APPROXIMATE and reason and not found.reason.startswith(reason):
+            found = replace(found, reason=f"{reason}; {found.reason}")
+        return found
 
     def check(self, outcome: Outcome) -> None:
         """Raises where the steps went out of all bounds and no earlier parameters were chosen.

@@ -55,7 +55,9 @@ def begin(stack: Stack, seed: int, last: Trained | None, coefs: Any, intercepts:
 def check_same(stack: Stack, last: Trained) -> None:
     """Raises where layers are not those of the network so far."""
     before, now = last.stack, stack
-    said = [(f"layers.{k}", a, b) for k, (a, b) in enumerate(zip(before.layers, now.layers, strict=False)) if a != b]
+    said: list[tuple[str, Any, Any]] = [
+        (f"layers.{k}", a, b) for k, (a, b) in enumerate(zip(before.layers, now.layers, strict=False)) if a != b
+    ]
     if len(before.layers) != len(now.layers):
         said.append(("the number of layers", len(before.layers), len(now.layers)))
     if before.dtype != now.dtype:

@@ -286,7 +286,7 @@ def probabilities(meaning: Meaning, scores: AnyArray) -> AnyArray:
         return LINKS["softmax"](scores)  # type: ignore[no-any-return]
     q = expit(scores) if meaning.link == "logistic" else scores
     if meaning.sort == SETS:
-        return q  # type: ignore[no-any-return]
+        return q
     if meaning.n_outputs == 1:
         other = expit(-scores) if meaning.link == "logistic" else 1.0 - q
         return np.hstack([other, q])

@@ -125,17 +125,21 @@ def own_score(meaning: Meaning, z: AnyArray, y: AnyArray, s: FloatArray | None) 
 
 def _codes(meaning: Meaning, z: AnyArray) -> AnyArray:
     if meaning.sort == CLASSES or meaning.sort == SHARES:
-        return z.argmax(axis=1) if meaning.n_outputs > 1 else (z[:, 0] > meaning.middle).astype(np.intp)
-    return z > meaning.middle
+        return (
+            np.asarray(z.argmax(axis=1))
+            if meaning.n_outputs > 1
+            else np.asarray(z[:, 0] > meaning.middle, dtype=np.intp)
+        )
+    return np.asarray(z > meaning.middle)
 
 
 def _codes_of_targets(meaning: Meaning, y: AnyArray) -> AnyArray:
     if y.ndim == 1:
         return y
     if meaning.sort in (CLASSES, SHARES) and meaning.n_outputs > 1:
-        return y.argmax(axis=1)
-    above = y > meaning.middle if meaning.middle > 0.0 or y.min(initial=0.0) < 0.0 else y > 0.5
-    return above[:, 0].astype(np.intp) if meaning.sort == CLASSES else above
+        return np.asarray(y.argmax(axis=1))
+    above: AnyArray = y > (0.0 if y.min(initial=0.0) < 0.0 else 0.5)  # coded as -1 and 1, or 0 and 1
+    return np.asarray(above[:, 0], dtype=np.intp) if meaning.sort == CLASSES else above
 
 
 class NetworkMonitor(Monitor):

@@ -1,0 +1,464 @@
+"""What steers the training of a network, and what does not: weights, held-out rows, pauses, storage, looking on."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import steepest
+from steepest import Dense, MLPClassifier, MLPRegressor
+from steepest.exceptions import DataError, InvalidParameterError, NotConvergedError
+from steepest.protocols import Status
+from steepest.record.observers import observe
+from steepest.solvers.schedules import Cosine
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 5))
+TWO = (X[:, 0] * X[:, 1] > 0).astype(int)
+THREE = np.array(["a", "b", "c"])[np.digitize(X[:, 0] + 0.5 * X[:, 1], [-0.5, 0.5])]
+ONE = X @ RNG.normal(size=5)
+MANY = X @ RNG.normal(size=(5, 2))
+FAST = {"max_iter": 8, "tol": None, "curvature": False}
+ALL_KINDS = [Dense(6, "relu", batch_norm=True, dropout=0.2), Dense(4, "tanh")]
+
+
+def same(a, b):
+    return all(np.array_equal(u, v) for u, v in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------------- weights
+
+
+@pytest.mark.parametrize("how", [{"solver": "lbfgs"}, {"solver": "adam"}])
+def test_a_weight_is_a_repetition(how):
+    """On all rows at once; batches of some rows differ by which rows meet."""
+    s = RNG.integers(0, 4, 60)
+    how = {**how, "dtype": "float64", "max_iter": 30, "tol": None, "curvature": False, "hidden_layer_sizes": (5,)}
+    weighed = MLPClassifier(**how).fit(X, THREE, sample_weight=s)
+    repeated = MLPClassifier(**how).fit(np.repeat(X, s, axis=0), np.repeat(THREE, s))
+    np.testing.assert_allclose(weighed.predict_proba(X), repeated.predict_proba(X), rtol=1e-6, atol=1e-9)
+    assert weighed.certificate_.primal == pytest.approx(repeated.certificate_.primal, rel=1e-8)
+    assert "s_i" in weighed.objective_
+
+
+def test_class_weights_are_weights_of_rows():
+    how = {"solver": "lbfgs", "dtype": "float64", **FAST}
+    by_class = MLPClassifier((5,), class_weight={"a": 2.0, "b": 1.0, "c": 3.0}, **how).fit(X, THREE)
+    by_row = MLPClassifier((5,), **how).fit(
+        X, THREE, sample_weight=np.array([2.0, 1.0, 3.0])[np.searchsorted(["a", "b", "c"], THREE)]
+    )
+    assert same(by_class, by_row)
+    balanced = MLPClassifier((5,), class_weight="balanced", **how).fit(X, THREE)
+    counts = {label: 60 / (3 * np.count_nonzero(label == THREE)) for label in "abc"}
+    assert same(balanced, MLPClassifier((5,), class_weight=counts, **how).fit(X, THREE))
+    with pytest.raises(InvalidParameterError, match=r"class_weight: .* several columns"):
+        MLPClassifier((5,), class_weight="balanced", **FAST).fit(X, (X[:, :3] > 0).astype(int))
+
+
+# ------------------------------------------------------------------------------------------------ held-out rows
+
+
+@pytest.mark.parametrize("layers", [None, ALL_KINDS])
+def test_early_stopping_returns_what_was_best(layers):
+    """Weights and running statistics of the round that was best on the rows that were held out."""
+    rng = np.random.default_rng(3)
+    A = rng.normal(size=(200, 5))
+    y = (A[:, 0] + 0.8 * rng.normal(size=200) > 0).astype(int)
+    how = {"layers": layers, "learning_rate_init": 0.03, "early_stopping": True, "random_state": 4, "batch_size": 20}
+    model = MLPClassifier(**how, max_iter=200, curvature=False).fit(A, y)
+    assert model.certificate_.status is Status.STOPPED_EARLY
+    assert model.n_iter_ < 200
+    assert len(model.validation_scores_) == model.n_iter_
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert model.best_loss_ is None
+    best = model.fit_record_.data["validation"]
+    assert best["best"] == model.best_validation_score_
+    assert best["n_samples"] == 20
+    # one epoch more than n_iter_no_change without a gain of tol, as scikit-learn counts
+    scores = np.array(model.history_["validation_score"])
+    top, since = -np.inf, 0
+    for score in scores:
+        top, since = (score, 0) if score > top + 1e-4 else (top, since + 1)
+    assert since == 11
+    again = MLPClassifier(**how, max_iter=best["best_round"], tol=None, curvature=False, patience=1000).fit(A, y)
+    assert same(model, again)
+    np.testing.assert_array_equal(model.predict_proba(A), again.predict_proba(A))
+
+
+@pytest.mark.parametrize("monitor", ["loss", "accuracy", "roc_auc", lambda model, A, b: model.score(A, b)])
+def test_given_validation_rows(monitor):
+    held = RNG.normal(size=(40, 5))
+    y_held = (held[:, 0] * held[:, 1] > 0).astype(int)
+    how = {"patience": 5, "monitor": monitor, "max_iter": 100, "learning_rate_init": 0.02, "curvature": False}
+    model = MLPClassifier((16,), **how).fit(X, TWO, X_val=held, y_val=y_held)
+    told = model.fit_record_.data["validation"]
+    if monitor == "loss":
+        q = model.predict_proba(held)[np.arange(40), y_held]
+        assert told["best"] == pytest.approx(-np.log(q).mean(), rel=1e-6)
+        assert model.validation_scores_ is None
+    else:
+        assert told["best"] == max(model.history_["validation_score"])
+        if monitor != "roc_auc":
+            assert told["best"] == pytest.approx(accuracy_score(y_held, model.predict(held)))
+    watched = MLPClassifier((16,), max_iter=5, tol=None, curvature=False)
+    plain = clone(watched).fit(X, TWO)
+    assert same(plain, watched.fit(X, TWO, X_val=held, y_val=y_held))
+    assert np.isfinite(watched.history_["validation_loss"]).all()
+
+
+def test_validation_rows_that_do_not_fit():
+    model = MLPClassifier((4,), **FAST)
+    with pytest.raises(DataError, match=r"y_val: .*'z'.* not among the classes"):
+        model.fit(X, THREE, X_val=X[:2], y_val=["a", "z"])
+    with pytest.raises(DataError, match="X_val: has 4 features"):
+        model.fit(X, THREE, X_val=X[:2, :4], y_val=["a", "b"])
+    with pytest.raises(DataError, match="y_val: expected the targets"):
+        model.fit(X, THREE, X_val=X[:2])
+    with pytest.raises(DataError, match="X_val: expected the rows"):
+        model.fit(X, THREE, y_val=["a", "b"])
+    with pytest.raises(DataError, match="y_val"):
+        MLPRegressor("squared_error", (4,), **FAST).fit(X, MANY, X_val=X[:2], y_val=ONE[:2])
+
+
+def test_regression_stops_early_by_r2():
+    model = MLPRegressor("squared_error", (16,), early_stopping=True, learning_rate_init=0.02, curvature=False)
+    model.set_params(max_iter=300).fit(X, MANY)
+    assert model.fit_record_.data["validation"]["monitor"] == "R^2"
+    assert 0.5 < model.best_validation_score_ <= 1.0
+
+
+# -------------------------------------------------------------------------------------------------- going on
+
+
+GOING = {
+    "adam": {},
+    "layers": {"layers": ALL_KINDS},
+    "rule": {"optimizer": "rmsprop", "scale": "standard", "weight_decay": 0.1},
+    "falling rate": {"solver": "sgd", "learning_rate": "invscaling"},
+    "schedule": {"learning_rate": Cosine(0.1, 30), "clip_norm": 0.5},
+    "float32": {"dtype": "float32"},
+}
+
+
+@pytest.mark.parametrize("how", GOING)
+def test_partial_fit_is_fit_epoch_by_epoch(how, tmp_path):
+    model = MLPClassifier((6,), batch_size=16, max_iter=4, tol=None, curvature=False).set_params(**GOING[how])
+    whole, parts = clone(model).fit(X, THREE), clone(model)
+    for k in range(4):
+        parts.partial_fit(X, THREE)
+        if k == 1:
+            parts = steepest.load(steepest.save(parts, tmp_path / "parts.skops"))
+        if k == 2:
+            parts = pickle.loads(pickle.dumps(parts))
+    assert same(whole, parts)
+    np.testing.assert_array_equal(whole.predict_proba(X), parts.predict_proba(X))
+    assert parts.loss_curve_ == whole.loss_curve_
+    assert (parts.n_iter_, parts.t_) == (4, 240)
+    assert parts.certificate_.kind == "none"
+    assert "call 4 of 240 rows" in parts.certificate_.reason
+    longer = clone(model).set_params(max_iter=5).fit(X, THREE)
+    if how != "falling rate":
+        assert same(longer, whole.partial_fit(X, THREE))
+
+
+def test_partial_fit_learns_from_batches_of_any_size():
+    model = MLPClassifier((16,), learning_rate_init=0.02, batch_size=16)
+    for _ in range(40):
+        for rows in np.array_split(np.arange(60), [7, 30, 31]):
+            model.partial_fit(X[rows], THREE[rows], classes=["a", "b", "c"])
+    assert model.score(X, THREE) > 0.9
+    with pytest.raises(DataError, match="not among the classes"):
+        model.partial_fit(X, np.where(THREE == "a", "d", THREE))
+    with pytest.raises(DataError, match="classes: expected those of the first call"):
+        model.partial_fit(X, THREE, classes=["a", "b"])
+    with pytest.raises(InvalidParameterError, match="early_stopping"):
+        model.set_params(early_stopping=True).partial_fit(X, THREE)
+    with pytest.raises(ValueError, match="looks at all rows at once"):
+        MLPClassifier(solver="lbfgs").partial_fit(X, THREE)
+    with pytest.raises(ValueError, match="balanced"):
+        MLPClassifier(class_weight="balanced").partial_fit(X, THREE)
+
+
+def test_a_partial_fit_that_explodes_leaves_the_model():
+    model = MLPRegressor("squared_error", (4,), solver="sgd").partial_fit(X, ONE)
+    before = model.predict(X)
+    with pytest.raises(DataError, match="exploded"):
+        for _ in range(20):
+            model.set_params(learning_rate_init=1e6).partial_fit(1e3 * X, 1e3 * ONE)
+    assert np.isfinite(model.predict(X)).all()
+    assert model.predict(X).shape == before.shape
+
+
+def test_warm_start():
+    model = MLPClassifier((6,), warm_start=True, **FAST).fit(X, THREE)
+    first = [w.copy() for w in model.coefs_]
+    loss = model.loss_curve_[-1]
+    model.fit(X, THREE)
+    assert len(model.loss_curve_) == 8
+    assert model.loss_curve_[-1] < loss
+    given = MLPClassifier((6,), **FAST)
+    fresh = MLPClassifier((6,), **FAST).fit(X, THREE)
+    given.fit(X, THREE, coefs_init=first, intercepts_init=fresh.intercepts_)
+    assert same(given, model)
+    with pytest.raises(DataError, match="not among the classes"):
+        model.fit(X, np.where(THREE == "a", "d", THREE))
+    with pytest.raises(ValueError, match="features"):
+        model.fit(X[:, :4], THREE)
+    with pytest.raises(DataError, match=r"layers\.0 was Dense"):
+        model.set_params(hidden_layer_sizes=(7,)).fit(X, THREE)
+    with pytest.raises(DataError, match="coefs_init: expected finite numbers of shape"):
+        MLPClassifier((6,), **FAST).fit(X, THREE, coefs_init=[w[:2] for w in first])
+
+
+# ----------------------------------------------------------------------------------------- looking on changes nothing
+
+
+def test_observers_probes_and_progress_change_nothing():
+    how = {"layers": ALL_KINDS, "batch_size": 16, **FAST}
+    plain = MLPClassifier(**how, probes=False).fit(X, THREE)
+    rows = []
+    with observe(lambda row, w: rows.append(row["objective"])):
+        seen = MLPClassifier(**how, probes=1, verbose=True).fit(X, THREE)
+    assert same(plain, seen)
+    assert plain.loss_curve_ == seen.loss_curve_
+    assert plain.probes_ is None
+    assert len(seen.probes_.steps) == 8 * 4
+    assert len(rows) == 9
+    assert rows[1:] == seen.loss_curve_
+    assert "probes" in seen.fit_record_.solver
+    assert MLPClassifier(**how, probes="auto").fit(X, THREE).probes_.layers == ["layer 1", "layer 2", "output"]
+
+
+def test_an_interrupt_keeps_the_last_epoch():
+    class Impatient:
+        """Ctrl-C at an epoch."""
+
+        def __init__(self, when):
+            self.when = when
+
+        def begin(self, info):
+            pass
+
+        def round(self, row, w):
+            if row["iteration"] == self.when:
+                raise KeyboardInterrupt
+
+        def end(self, certificate):
+            pass
+
+    with observe(Impatient(3)), pytest.warns(ConvergenceWarning, match="interrupted"):
+        model = MLPClassifier((6,), **FAST).fit(X, THREE)
+    assert model.certificate_.status is Status.INTERRUPTED
+    assert same(model, MLPClassifier((6,), **{**FAST, "max_iter": 3}).fit(X, THREE))
+    with observe(lambda row, w: row["iteration"] == 2):
+        asked = MLPClassifier((6,), on_unconverged="ignore", **FAST).fit(X, THREE)
+    assert asked.n_iter_ == 2
+
+
+def test_limits_of_time_and_what_follows():
+    model = MLPClassifier((6,), max_time=1e-9, on_unconverged="ignore").fit(X, THREE)
+    assert model.certificate_.status is Status.BUDGET
+    with pytest.raises(NotConvergedError, match="max_iter=2"):
+        MLPClassifier((6,), max_iter=2, on_unconverged="raise", curvature=False).fit(X, THREE)
+    with steepest.collect_certificates(warn=False) as fits:
+        MLPClassifier((6,), max_iter=2, curvature=False).fit(X, THREE)
+    assert [fit.certificate.status for fit in fits] == [Status.BUDGET]
+
+
+def test_batch_normalisation_trains():
+    """R47: gradients reach gammas, betas and what lies below."""
+    model = MLPClassifier(layers=[Dense(8, "relu", batch_norm=True)], max_iter=1, tol=None, curvature=False)
+    model.set_params(batch_size=20).fit(X, THREE)
+    start = model.stack_.initial(0)
+    for block in model.stack_.blocks:
+        moved = np.abs(model._net.w[block.slice] - start[block.slice])
+        assert (moved > 0.0).any(), block.name
+    assert not np.array_equal(model._net.statistics, model.stack_.initial_statistics())
+    longer = clone(model).set_params(max_iter=200, learning_rate_init=0.02).fit(X, THREE)
+    assert longer.score(X, THREE) > 0.9
+
+
+def test_a_fixed_layer_stays():
+    model = MLPClassifier(layers=[Dense(40, "tanh", trainable=False)], learning_rate_init=0.02, **FAST)
+    first = clone(model).fit(X, THREE).coefs_[0]
+    longer = clone(model).set_params(max_iter=200).fit(X, THREE)
+    np.testing.assert_array_equal(first, longer.coefs_[0])
+    assert longer.score(X, THREE) > 0.8
+
+
+# ---------------------------------------------------------------------------------------------- the form of input
+
+
+def forms():
+    counts = RNG.integers(0, 200, size=(60, 5))
+    return {
+        "uint8": (counts.astype(np.uint8), counts.astype(float)),
+        "int64": (counts, counts.astype(float)),
+        "float32": (counts.astype(np.float32), counts.astype(float)),
+        "columns": (np.asfortranarray(counts.astype(float)), counts.astype(float)),
+        "strides": (np.repeat(counts.astype(float), 2, axis=0)[::2], counts.astype(float)),
+        "csr": (sp.csr_array(counts.astype(float)), counts.astype(float)),
+        "csr of bytes": (sp.csr_matrix(counts.astype(np.uint8)), counts.astype(float)),
+        "csc": (sp.csc_array(counts.astype(float)), counts.astype(float)),
+        "list": (counts.tolist(), counts.astype(float)),
+        "booleans": (counts > 100, (counts > 100).astype(float)),
+        "half": (counts.astype(np.float16), counts.astype(float)),
+        "big-endian": (counts.astype(">f8"), counts.astype(float)),
+    }
+
+
+@pytest.mark.parametrize("form", forms())
+@pytest.mark.parametrize("scale", [None, "range", "standard"])
+def test_all_forms_of_numbers_train_alike(form, scale):
+    given, plain = forms()[form]
+    if scale == "standard" and sp.issparse(given):
+        pytest.skip("sparse columns are not centred")
+    how = {"scale": scale, "dtype": "float32", **FAST}
+    a, b = MLPClassifier((6,), **how).fit(given, THREE), MLPClassifier((6,), **how).fit(plain, THREE)
+    assert same(a, b)
+    np.testing.assert_array_equal(a.predict_proba(given), b.predict_proba(plain))
+
+
+def test_frames_bring_names():
+    frame = pd.DataFrame(X, columns=list("vwxyz"))
+    model = MLPClassifier((4,), **FAST).fit(frame, pd.Series(THREE))
+    assert model.feature_names_in_.tolist() == list("vwxyz")
+    np.testing.assert_array_equal(model.predict(frame), model.predict(pl.DataFrame(frame)))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[list("zyxwv")])
+    sets = pd.DataFrame((X[:, :2] > 0).astype(int), columns=["up", "right"])
+    assert MLPClassifier((4,), **FAST).fit(frame, sets).predict(frame).shape == (60, 2)
+
+
+def test_a_scale_is_part_of_the_model():
+    wild = X * [1e-3, 1.0, 1e3, 1e5, 1.0] + [0.0, 50.0, 0.0, 1e6, 7.0]
+    tame = (wild - wild.mean(axis=0)) / wild.std(axis=0)
+    how = {"dtype": "float64", **FAST}
+    a = MLPClassifier((6,), scale="standard", **how).fit(wild, THREE)
+    b = MLPClassifier((6,), **how).fit(tame, THREE)
+    np.testing.assert_allclose(a.predict_proba(wild), b.predict_proba(tame), rtol=1e-6)
+    constant = np.c_[X, np.full(60, 3.0)]
+    assert np.isfinite(MLPClassifier((6,), scale="standard", **FAST).fit(constant, THREE).predict_proba(constant)).all()
+
+
+def test_memory_mapped_rows_are_not_copied(tmp_path):
+    n, d = 40_000, 300
+    big = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.uint8, (n, d))
+    big[:] = RNG.integers(0, 255, size=(1000, d), dtype=np.uint8)[RNG.integers(0, 1000, n)]
+    y = (big[:, 0] > 127).astype(int)
+    model = MLPClassifier((8,), max_iter=1, scale="range", on_unconverged="ignore", curvature=False)
+    model.fit(big[:500], y[:500]).predict(big[:500])  # compiles
+    size = n * d
+    for work in (lambda: model.fit(big, y), lambda: model.predict(big), lambda: model.partial_fit(big, y)):
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1.5 * size  # in float32 it would be 4 times that
+
+
+def test_early_stopping_copies_no_rows():
+    big = np.zeros((20_000, 200), np.uint8)
+    big[:, :2] = RNG.integers(0, 255, size=(20_000, 2))
+    y = (big[:, 0] > 127).astype(int)
+    model = MLPClassifier(
+        (4,), max_iter=2, scale="range", early_stopping=True, on_unconverged="ignore", curvature=False
+    )
+    model.fit(big[:500], y[:500])
+    tracemalloc.start()
+    model.fit(big, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * big.nbytes
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_predictions_of_any_number_of_rows_and_threads(dtype):
+    model = MLPClassifier((16, 8), dtype=dtype, **FAST).fit(X, THREE)
+    many = RNG.normal(size=(1500, 5))
+    whole = model.predict_proba(many)
+    for size in (1, 3, 17, 512, 513, 1499):
+        np.testing.assert_allclose(model.predict_proba(many[:size]), whole[:size], rtol=2e-5, atol=1e-7)
+    hidden = many.astype(dtype)
+    for W, b in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        hidden = np.maximum(hidden @ W + b, 0.0)
+    np.testing.assert_allclose(
+        model.decision_function(many), hidden @ model.coefs_[-1] + model.intercepts_[-1], rtol=1e-3, atol=1e-5
+    )
+    barrier = threading.Barrier(4)
+
+    def one(k):
+        barrier.wait()
+        return model.predict_proba(many[k:])
+
+    with ThreadPoolExecutor(4) as pool:
+        for k, found in enumerate(pool.map(one, range(4))):
+            np.testing.assert_allclose(found, whole[k:], rtol=2e-5, atol=1e-7)
+
+
+def test_wide_sparse_rows_are_never_written_out():
+    wide = sp.random_array((300, 20_000), density=0.001, format="csr", rng=np.random.default_rng(0))
+    y = np.asarray(wide[:, :10_000].sum(axis=1) > wide[:, 10_000:].sum(axis=1)).astype(int)
+    how = {"learning_rate_init": 0.02, "dtype": "float32", **FAST}
+    sparse, dense = MLPClassifier((4,), **how).fit(wide, y), MLPClassifier((4,), **how).fit(wide.toarray(), y)
+    np.testing.assert_allclose(sparse.predict_proba(wide), dense.predict_proba(wide.toarray()), rtol=1e-3, atol=1e-4)
+    split = MLPClassifier((4,), early_stopping=True, **how).fit(wide, y)
+    assert len(split.validation_scores_) > 0
+
+
+# ------------------------------------------------------------------------------------------------- scikit-learn
+
+
+def test_searches_pipelines_and_copies():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        search = GridSearchCV(MLPClassifier((6,), **FAST), {"alpha": [1e-4, 1.0]}, cv=2).fit(X, THREE)
+        assert set(search.best_params_) == {"alpha"}
+        piped = make_pipeline(StandardScaler(), MLPClassifier((6,), **FAST))
+        assert len(cross_val_score(piped, X, THREE, cv=2)) == 2
+    model = MLPClassifier((6,), **FAST).fit(X, THREE)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model), copy.copy(model)):
+        np.testing.assert_array_equal(other.predict_proba(X), model.predict_proba(X))
+    twin = clone(model)
+    assert not hasattr(twin, "coefs_")
+    assert not hasattr(twin, "stack_")
+    assert same(twin.fit(X, THREE), model)
+    with pytest.raises(ValueError, match="not fitted"):
+        clone(model).predict(X)
+    assert "steepest-certificate" in model._repr_html_()
+
+
+def test_a_seed_decides_everything():
+    def made(seed):
+        return MLPClassifier(layers=ALL_KINDS, random_state=seed, batch_size=16, **FAST).fit(X, THREE)
+
+    assert same(made(3), made(3))
+    assert same(made(None), made(0))
+    assert not same(made(3), made(4))
+    assert same(made(np.random.RandomState(1)), made(np.random.RandomState(1)))
+
+
+def test_the_record():
+    model = MLPClassifier((6,), **FAST).fit(X, THREE)
+    record = model.fit_record_.to_dict()
+    assert record["solver"]["name"] == "adam"
+    assert record["solver"]["options"]["layers"] == "5 - 6 - 3"
+    assert record["data"]["n_samples"] == 60
+    assert record["iterations"] == 8
+    assert model.history_["objective"][1:].tolist() == model.loss_curve_
