@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.certify.network import WORK, look_network
+from steepest.certify.network import FEWEST, WORK, look_network, product_work
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
 from steepest.solvers.catalogue import make
@@ -23,6 +23,7 @@ from steepest.solvers.trust import NewtonModel, TrustRegion
 NAMES = ("lbfgs", "newton_cg", "newton")
 NEWTON_LARGEST = 500  # parameters up to which "newton" forms their Hessian
 LEAVES = 20  # saddles left in one run
+_LOOK = FEWEST + 5.0  # products with the Hessian in a look, or a fourth of the passes so far
 _SADDLE = 1e-4  # of the objective: what a step off a saddle must promise
 
 
@@ -45,7 +46,7 @@ class NetworkDescent:
     tol : float or None
         None: the run ends where the solver cannot move.
     steer : bool
-        Whether saddles are left, along the smallest curvature.  A look costs some tens of products with the Hessian
+        Whether saddles are left, along the smallest curvature.  A look costs about 25 products with the Hessian
         where the solver ends, and is taken where that is a fraction of a second.
     most : float
         Passes over the rows after which it ends.
@@ -98,7 +99,8 @@ class NetworkDescent:
         """A step off a saddle; None where there is none, or nobody looked."""
         if not self.steer or state.leaves >= LEAVES or not state.problem.traits.smooth:
             return None
-        seen = look_network(state.problem, at, _SADDLE, 0.1 * WORK)
+        products = max(_LOOK, 0.25 * (state.problem.passes - state.before))
+        seen = look_network(state.problem, at, _SADDLE, min(0.1 * WORK, products * product_work(state.problem)))
         if seen is None or seen.verdict != "saddle":
             return None
         found = leave(state.problem, at, seen.direction)
