@@ -75,6 +75,12 @@ class Contestant:
                 out.accuracy[epoch] = float(np.mean(self.predict() == self.y_test))
         return out
 
+    def first(self) -> float:
+        """Train one epoch; `time.time()` at its end."""
+        self.begin()
+        self.epoch()
+        return time.time()
+
     def begin(self) -> None:
         """A new network."""
 
@@ -149,11 +155,23 @@ class Steepest(Contestant):
             on_unconverged="ignore",
         )
 
+    def first(self) -> float:
+        """The certificate, which comes after the epoch and which the others have not, is no part of it."""
+        import steepest
+
+        ends: list[float] = []
+
+        def watch(row: dict[str, float], _: Any) -> None:
+            if row["passes"] >= 1.0 - 1e-9:
+                ends.append(time.time())
+
+        with steepest.observe(watch):
+            self.model(1).fit(self.X, self.y)
+        return ends[0]
+
     def train(self, epochs: int, score: bool) -> Trained:
         out = Trained()
-        began = time.perf_counter()
         model = self.model(epochs).fit(self.X, self.y)
-        self.whole = time.perf_counter() - began
         out.seconds = epoch_seconds(model, epochs)
         if score:
             out.accuracy[epochs] = float(model.score(self.X_test, self.y_test))
