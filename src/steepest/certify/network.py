@@ -288,7 +288,7 @@ def _first_order(problem: Any, evidence: dict[str, Any], curvature: Any, asks: s
     elif curvature is True:
         said += "second derivatives are not finite"
     else:
-        said += f"second derivatives would take long and were not looked at ({asks} does that)"
+        said += f"second derivatives would cost more than was allowed and were not looked at ({asks} does that)"
     if problem.kinks:
         said += f"; {' and '.join(problem.kinks)}: at a kink even a minimum has a gradient"
     return f"{said}; {_NEVER}"
