@@ -14,6 +14,8 @@ from steepest import (
     LinearSVC,
     LinearSVR,
     LogisticRegression,
+    MLPClassifier,
+    MLPRegressor,
     MultilabelSVM,
     Perceptron,
     Ridge,
@@ -48,6 +50,8 @@ ESTIMATORS = [
     LinearSVR(),
     MultilabelSVM(tol=1e-6),
     TaxonomySVM(tol=1e-12),
+    MLPClassifier(),
+    MLPRegressor(),
 ]
 
 

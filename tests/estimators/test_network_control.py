@@ -196,13 +196,14 @@ def test_partial_fit_learns_from_batches_of_any_size():
 
 
 def test_a_partial_fit_that_explodes_leaves_the_model():
-    model = MLPRegressor("squared_error", (4,), solver="sgd").partial_fit(X, ONE)
-    before = model.predict(X)
+    model = MLPRegressor("squared_error", (4,), solver="sgd", learning_rate_init=1e6)
+    calls = 0
     with pytest.raises(DataError, match="exploded"):
-        for _ in range(20):
-            model.set_params(learning_rate_init=1e6).partial_fit(1e3 * X, 1e3 * ONE)
-    assert np.isfinite(model.predict(X)).all()
-    assert model.predict(X).shape == before.shape
+        for _ in range(30):
+            model.partial_fit(1e3 * X, 1e3 * ONE)
+            kept, calls = [w.copy() for w in model.coefs_], calls + 1
+    assert 0 < calls == model.n_iter_ < 30
+    assert all(np.array_equal(a, b) and np.isfinite(a).all() for a, b in zip(kept, model.coefs_, strict=True))
 
 
 def test_warm_start():
@@ -238,7 +239,7 @@ def test_observers_probes_and_progress_change_nothing():
     assert same(plain, seen)
     assert plain.loss_curve_ == seen.loss_curve_
     assert plain.probes_ is None
-    assert len(seen.probes_.steps) == 8 * 4
+    assert len(seen.probes_.steps) == 8 * 3  # whole batches alone
     assert len(rows) == 9
     assert rows[1:] == seen.loss_curve_
     assert "probes" in seen.fit_record_.solver
@@ -331,6 +332,9 @@ def test_all_forms_of_numbers_train_alike(form, scale):
         pytest.skip("sparse columns are not centred")
     how = {"scale": scale, "dtype": "float32", **FAST}
     a, b = MLPClassifier((6,), **how).fit(given, THREE), MLPClassifier((6,), **how).fit(plain, THREE)
+    if scale == "standard":  # numbers are shifted in the wider of two types
+        np.testing.assert_allclose(a.predict_proba(given), b.predict_proba(plain), rtol=1e-4)
+        return
     assert same(a, b)
     np.testing.assert_array_equal(a.predict_proba(given), b.predict_proba(plain))
 
@@ -461,4 +465,4 @@ def test_the_record():
     assert record["solver"]["options"]["layers"] == "5 - 6 - 3"
     assert record["data"]["n_samples"] == 60
     assert record["iterations"] == 8
-    assert model.history_["objective"][1:].tolist() == model.loss_curve_
+    assert model.history_["objective"].tolist() == model.loss_curve_

@@ -30,6 +30,7 @@ from steepest.networks.elementwise import (
     subtract,
 )
 from steepest.networks.graph import Graph
+from steepest.networks.initializers import FanIn, Glorot, He, Normal, Zeros
 from steepest.networks.layers import Dense
 from steepest.networks.node import Constant, Input, Node, Parameter
 from steepest.networks.operations import dot, matmul
@@ -37,16 +38,30 @@ from steepest.networks.program import Program
 from steepest.networks.reductions import amax, log_softmax, logsumexp, mean, softmax, sum  # noqa: A004
 from steepest.networks.shaping import concatenate, reshape, rows, transpose
 from steepest.networks.stack import Stack
+from steepest.networks.units import Elu, Identity, LeakyRelu, Maxout, Relu, Sigmoid, Softplus, Tanh
 
 __all__ = [
     "Constant",
     "Dense",
+    "Elu",
+    "FanIn",
+    "Glorot",
     "Graph",
+    "He",
+    "Identity",
     "Input",
+    "LeakyRelu",
+    "Maxout",
     "Node",
+    "Normal",
     "Parameter",
     "Program",
+    "Relu",
+    "Sigmoid",
+    "Softplus",
     "Stack",
+    "Tanh",
+    "Zeros",
     "abs",
     "add",
     "amax",
