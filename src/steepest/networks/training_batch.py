@@ -57,7 +57,7 @@ class Batch:
         self._sparse = feed.batch(count, stack.dtype) if feed.sparse else None
         self.network = self._network(True, parameters)
         y, s = objective.inputs(count, stack.dtype)
-        self._cost = objective.node(self.network.scores, y, s if weighted else None)
+        self._cost = objective.node(self.network.scores, y, s)  # with ones it is one pass all the same
         gradients = gradient(self._cost, self.network.parameters)
         bind: dict[Node, AnyArray] = {}
         for block, parameter, slope in zip(stack.blocks, self.network.parameters, gradients, strict=True):
@@ -96,7 +96,7 @@ class Batch:
         """The batch as a plain graph, which can be differentiated again: network, cost, and where its leaves lie."""
         network = self._network(False, None)
         y, s = self.objective.inputs(self.count, self.stack.dtype)
-        cost = self.objective.node(network.scores, y, s if self.weighted else None, fused=False)
+        cost = self.objective.node(network.scores, y, s, fused=False)
         leaves = self._leaves(network, y, s)
         for block, parameter in zip(self.stack.blocks, network.parameters, strict=True):
             leaves[parameter] = self._w[block.slice].reshape(block.shape)
