@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from steepest.protocols import Certificate
     from steepest.readers import Dataset
 
+_SQUARE = 8  # pixels a side, from which on rows of a square number of columns may be images
 FAILED = ("diverged", "interrupted", "ill_posed")  # ends that were not asked for
 
 
@@ -34,7 +35,8 @@ def network_parameters(
             hint = "leave it out"
             if name == "jobs":
                 hint = "its products use the threads of the BLAS library; set OPENBLAS_NUM_THREADS"
-            raise typer.BadParameter(f"--{name.replace('_', '-')} does not go with --model mlp: {hint}")
+            option = "--" + name.replace("_", "-")
+            raise typer.BadParameter(f"{option} does not go with --model mlp: {hint}")
     named = {"optimizer": given["optimizer"], "solver": None if common["solver"] == "auto" else common["solver"]}
     if all(named.values()):
         raise typer.BadParameter("--optimizer and --solver are two spellings here; give one")
@@ -85,11 +87,20 @@ def _layers(given: Mapping[str, Any]) -> list[Any]:
 
 def of_data(parameters: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
     """Parameters that depend on the rows: the shape of images, and rates that fall over all epochs."""
+    from steepest.exceptions import DataError
     from steepest.solvers.schedules import Cosine
 
     out = dict(parameters)
+    side = math.isqrt(data.n_features)
     if data.image_shape is not None:
         out["image_shape"] = tuple(int(n) for n in data.image_shape)
+    elif "augment" in out and side * side == data.n_features and side >= _SQUARE:  # images as the columns of a table
+        out["image_shape"] = (side, side)
+    elif "augment" in out:
+        raise DataError(
+            f"{data.source}: --augment changes images, and these rows of {data.n_features} columns are none; "
+            "leave it out"
+        )
     if out.get("learning_rate") == "cosine":
         steps = math.ceil(data.n_samples / min(int(out.get("batch_size", 200)), data.n_samples))
         out["learning_rate"] = Cosine(out.get("learning_rate_init", 1e-3), steps * int(out.get("max_iter", 200)))

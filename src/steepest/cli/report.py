@@ -42,6 +42,7 @@ def _run(path: Path, test: str | None, out: Path | None, header: str, *, as_json
     from steepest.report.html import render
     from steepest.report.margin_sections import margin_words
     from steepest.report.metrics import score
+    from steepest.report.network_sections import network_words
     from steepest.report.words import metric, verdict
 
     if out is not None:
@@ -72,7 +73,7 @@ def _run(path: Path, test: str | None, out: Path | None, header: str, *, as_json
     say(said.text(), style="bold green" if said.passed else "bold yellow")
     if quiet:
         return
-    for line in [*_lines(about), *margin_words(shown)]:
+    for line in [*_lines(about), *margin_words(shown), *network_words(shown)]:
         say(f"  {line}")
     if scores is not None and test is not None:
         found = ", ".join(f"{name} {metric(name, value)}" for name, value in scores.values.items())
