@@ -198,10 +198,11 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         )
         self._meaning = taught.meaning
 
-        def work() -> Ended:
-            return run_network(self, stack, start, given, asked, began)
-
         attributes = _Attributes(stack, scaling, taught.meaning)
+
+        def work() -> Ended:
+            return run_network(self, stack, start, given, asked, began, attributes)
+
         run: Any = under_callbacks
         ended: Ended = run(self, *rows, attributes.jobs, None, work, attributes)
         self._keep(ended, given)

@@ -168,8 +168,10 @@ def make_probes(model: Any, stack: Stack, n: int) -> Probes | None:
     return Probes(stack, every, batch_size=batch_rows(model, n))
 
 
-def run_network(model: Any, stack: Stack, start: Start, given: Given, asked: Asked, began: float) -> Ended:
-    """Train, certify, record."""
+def run_network(
+    model: Any, stack: Stack, start: Start, given: Given, asked: Asked, began: float, onlookers: Any
+) -> Ended:
+    """Train, certify, record; ``onlookers.statistics`` becomes the running statistics as they are at any time."""
     validated = time.perf_counter() - began
     feed = make_feed(given.X, stack.dtype, given.scaling)
     if given.train is not None:
@@ -185,6 +187,7 @@ def run_network(model: Any, stack: Stack, start: Start, given: Given, asked: Ask
             context.callback(progress.close)
             observers.append(progress)
         problem = make_problem(stack, start, given, float(model.alpha), feed)
+        onlookers.statistics = problem.statistics
         probes = None if asked.method.batch else make_probes(model, stack, feed.n)
         monitor = _monitor(stack, problem, given, asked.watch)
         if asked.method.batch:

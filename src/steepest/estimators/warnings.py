@@ -53,6 +53,8 @@ def sentence(name: str, certificate: Certificate) -> str:
     else:
         proven = f"nothing is proven (tol={certificate.tol:g})"
     cure = _CURES.get(certificate.status, _CURES[Status.STALLED])
+    if name.startswith("MLP") and certificate.status in (Status.DIVERGED, Status.STALLED):
+        cure = "Use a smaller learning_rate_init, clip_norm=1 or scale='standard', and scale the targets."
     advice = certificate.evidence.get("advice")
     if advice is not None and certificate.bounds == "suboptimality" and name != "Perceptron":
         other = _CERTIFYING.get(name, f"{name}(solver='auto')")
