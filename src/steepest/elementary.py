@@ -91,7 +91,7 @@ def complement(x: float) -> float:
 
 
 @overload(complement, inline="always")
-def _compiled_complement(x):  # type: ignore[no-untyped-def]
+def _compiled_complement(x):
     if x == types.float32:
         return lambda x: np.float32(1.0) - x
     return lambda x: 1.0 - x

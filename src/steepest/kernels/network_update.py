@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from steepest.jit import fast_kernel
 from steepest.rules.registry import advance, constants
 
@@ -69,7 +71,7 @@ def square_sum(g, limit):
     for j in range(g.shape[0]):
         u = g[j]
         u = top if u > top else -top if u < -top else u
-        total += float(u) * float(u)
+        total += np.float64(u) * np.float64(u)
     return total
 
 
@@ -77,4 +79,4 @@ def square_sum(g, limit):
 def average(mean, w, share):
     """mean <- mean + share (w - mean), in float64."""
     for j in range(mean.shape[0]):
-        mean[j] += share * (float(w[j]) - mean[j])
+        mean[j] += share * (np.float64(w[j]) - mean[j])
