@@ -135,6 +135,39 @@ def test_nothing_is_written_to_and_every_weight_is_the_same() -> None:
     assert all(a.tobytes() == b.tobytes() for a, b in zip(plain.masks, probed.masks, strict=True))
 
 
+@pytest.mark.parametrize("case", ["plain", "all at once", "sparse", "augmented"])
+def test_a_fit_is_the_same_to_the_bit(case: str) -> None:
+    """Odd last batches, double buffers and the rule's memory included."""
+    from scipy import sparse
+
+    from steepest import MLPClassifier
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(103, 64)), rng.integers(0, 3, 103)
+    if case == "sparse":
+        X = rng.random((103, 5000)) * (rng.random((103, 5000)) < 0.01)
+    options: dict[str, Any] = {"layers": [9, 7]}
+    if case == "all at once":
+        options["layers"] = [Dense(9, "maxout", batch_norm=True, dropout=0.3), Dense(5, trainable=False), 4]
+        options |= {"clip_norm": 0.5, "optimizer": "adamw", "average": True}
+    if case == "augmented":
+        options |= {"augment": "shift=1", "image_shape": (8, 8)}
+    fits = [
+        MLPClassifier(batch_size=20, max_iter=4, tol=None, random_state=1, probes=probes, **options).fit(
+            sparse.csr_matrix(X) if case == "sparse" else X, y
+        )
+        for probes in (False, 1, "auto")
+    ]
+    assert fits[0].probes_ is None
+    assert len(fits[1].probes_) == 20  # full batches of 24
+    if case == "sparse":
+        assert np.isnan(fits[1].probes_["gradient_bound"][:, 0]).all()
+    for other in fits[1:]:
+        for a, b in zip(fits[0].coefs_ + fits[0].intercepts_, other.coefs_ + other.intercepts_, strict=True):
+            assert a.tobytes() == b.tobytes()
+        assert other.loss_curve_ == fits[0].loss_curve_
+
+
 def test_a_deep_network_of_sigmoids_vanishes_and_the_bound_says_that_it_must() -> None:
     seen = looked(steps(tuple(Dense(10, "sigmoid") for _ in range(20))))
     found = seen.vanishing()

@@ -60,6 +60,21 @@ def test_a_proof_in_words():
         ({"bounds": "distance", "status": Status.BUDGET}, "coefficients are within 1.2e-05 of the minimiser"),
         ({"bounds": "stationarity", "kind": "gradient_norm", "status": Status.BUDGET}, "stationary up to 1.2e-05"),
         ({"status": Status.ILL_POSED, "reason": "the classes are separable"}, "No minimiser: "),
+        (
+            {
+                "bounds": "stationarity",
+                "kind": "second_order",
+                "status": Status.APPROXIMATE,
+                "evidence": {"verdict": "minimum to second order"},
+                "reason": "this is never a proof of a global minimum",
+            },
+            "Trained, a minimum to second order: the objective is 0.27 and its gradient has the norm 1.2e-05. This is "
+            "never a proof of a global minimum.",
+        ),
+        (
+            {"bounds": "stationarity", "kind": "second_order", "evidence": {"verdict": "saddle"}},
+            "Trained, a saddle: ",
+        ),
     ],
 )
 def test_what_is_not_proven_is_never_called_certified(changes, words):

@@ -32,7 +32,7 @@ def _main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Linear models trained by gradient methods, with a certificate of how good the result is."""
+    """Linear models and networks trained by gradient methods, with a certificate of how good the result is."""
 
 
 for command in (fit, predict, report, race, warm, doctor):

@@ -98,8 +98,8 @@ class FirstLayerDisplay:
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
     >>> model = MLPClassifier((12,), max_iter=5, scale="range", random_state=0, on_unconverged="ignore").fit(X, y)
-    >>> len(FirstLayerDisplay.from_estimator(model).figure_.axes)  # with the scale
-    13
+    >>> FirstLayerDisplay.from_estimator(model).pictures.shape
+    (12, 8, 8)
     """
 
     def __init__(self, pictures: FloatArray, *, of: int | None = None) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 48
 _SHARES = (("saturated", False), ("dead", False))
-_DULL = 0.01  # shares below are not drawn
+_DULL = 0.05  # shares below are not drawn
 _LEAST = 4  # pixels a side below which a row is no picture
 
 
