@@ -466,3 +466,39 @@ def test_the_record():
     assert record["data"]["n_samples"] == 60
     assert record["iterations"] == 8
     assert model.history_["objective"].tolist() == model.loss_curve_
+
+
+def test_callbacks_see_every_epoch():
+    pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9 has no callbacks")
+
+    class Watch:
+        """Models as they were after each epoch."""
+
+        def __init__(self, stop_after=None):
+            self.models, self.stop_after = [], stop_after
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            if fitted_estimator is not None:
+                self.models.append(fitted_estimator.predict_proba(X))
+            return self.stop_after is not None and len(self.models) >= self.stop_after
+
+    how = {"layers": ALL_KINDS, "batch_size": 16, "curvature": False, "on_unconverged": "ignore"}
+    watch = Watch()
+    model = MLPClassifier(**how, max_iter=3, tol=None).set_callbacks(watch).fit(X, THREE)
+    assert len(watch.models) == 5  # the start, three epochs, the end
+    np.testing.assert_array_equal(watch.models[-1], model.predict_proba(X))
+    np.testing.assert_array_equal(watch.models[-2], model.predict_proba(X))
+    two = MLPClassifier(**how, max_iter=2, tol=None).fit(X, THREE)
+    np.testing.assert_array_equal(watch.models[2], two.predict_proba(X))
+    stopped = MLPClassifier(**how, max_iter=9).set_callbacks(Watch(stop_after=3)).fit(X, THREE)
+    assert stopped.certificate_.status is Status.INTERRUPTED
+    assert stopped.n_iter_ == 2

@@ -24,7 +24,7 @@ from steepest.estimators.network_plan import (
     method_of,
     stack_of,
 )
-from steepest.estimators.network_run import Asked, Given, make_epochs, make_problem
+from steepest.estimators.network_run import Asked, Given, blas_threads, make_epochs, make_problem
 from steepest.estimators.network_start import begin, check_same
 from steepest.estimators.targets import check_weights, plain_labels
 from steepest.exceptions import DataError, IncompatibleError, InvalidParameterError
@@ -110,7 +110,7 @@ class NetworkPartial:
         solver = make_epochs(self, asked, stack, n, None, memory, False)
         if memory is not None and self.learning_rate != "adaptive":
             solver.memory.schedule = solver.schedule  # a rate may be changed between two calls
-        with np.errstate(all="ignore"):
+        with blas_threads(stack, batch_rows(self, n)), np.errstate(all="ignore"):
             done = advance_once(solver, problem, start.w)
         if not finite(done) or not np.isfinite(solver.losses[-1] if solver.losses else np.nan):
             raise DataError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from steepest.jit import compile_clock
 from steepest.networks.feed import Feed
 from steepest.networks.probes import Probes
 from steepest.networks.stack import Stack
+from steepest.parallel import one_blas_thread
 from steepest.problems.network import NetworkProblem
 from steepest.protocols import AnyArray, Certificate, FloatArray, Observer, Status
 from steepest.record.history import History
@@ -33,6 +34,7 @@ from steepest.solvers.network import NetworkEpochs, NetworkMemory
 from steepest.solvers.network_batch import network_solver
 
 NEVER = -1.0  # a target that no bound meets
+THREADED = 8_000_000  # multiply-adds of a product from which two threads of BLAS gain
 SHARE = 0.5  # of the work of the training, that the certificate may cost
 
 
@@ -115,6 +117,13 @@ class Ended:
         return [self.net.w]
 
 
+def blas_threads(stack: Stack, rows: int) -> AbstractContextManager[None]:
+    """One thread of BLAS where no product of a batch is large enough for two: they would wait for each other."""
+    fans = [stack.n_features, *(layer.width for layer in stack.layers)]
+    largest = max(rows * fan * layer.columns for fan, layer in zip(fans, stack.layers, strict=False))
+    return one_blas_thread() if largest < THREADED else nullcontext()
+
+
 def make_problem(stack: Stack, start: Start, given: Given, alpha: float, feed: Feed) -> NetworkProblem:
     """The objective on the training rows."""
     y = given.taught.y if given.train is None else given.taught.y[given.train]
@@ -178,6 +187,7 @@ def run_network(
         feed = SomeRows(feed, given.train)
     with ExitStack() as context:
         clock = context.enter_context(compile_clock())
+        context.enter_context(blas_threads(stack, feed.n if asked.method.batch else batch_rows(model, feed.n)))
         context.enter_context(np.errstate(all="ignore"))  # loop and certificate judge the numbers themselves
         observers: list[Observer] = context.enter_context(watching())
         if model.verbose:
@@ -201,7 +211,7 @@ def run_network(
         outcome = run(
             solver,
             problem,
-            start.w.astype(stack.dtype).astype(np.float64),
+            start.w,
             limits=limits,
             certify=work.judge,
             null_value=problem.null_value,
@@ -252,6 +262,7 @@ class _Work:
     def judge(self, w: FloatArray, status: Status, reason: str, dual: Any) -> Certificate:
         """The certificate of parameters as they are kept, in the precision of the network."""
         kept = w.astype(self.stack.dtype).astype(np.float64)
+        kept = w if np.array_equal(kept, w) else kept
         assert self.problem.statistics is not None
         self.problem.statistics[:] = self.statistics(w)
         solver = self.solver
@@ -269,6 +280,7 @@ class _Work:
             curvature=False if status is Status.DIVERGED else self.model.curvature,
             work=min(WORK, trained),
         )
+        self.problem.release()
         if found.status is Status.APPROXIMATE and reason and not found.reason.startswith(reason):
             found = replace(found, reason=f"{reason}; {found.reason}")
         return found

@@ -49,6 +49,7 @@ def begin(stack: Stack, seed: int, last: Trained | None, coefs: Any, intercepts:
     if coefs is not None or intercepts is not None:
         _place(stack, w, "coefs_init", coefs, ("weights",))
         _place(stack, w, "intercepts_init", intercepts, ("bias", "beta"))
+    w[:] = w.astype(stack.dtype)
     return Start(w, statistics, scaling)
 
 
