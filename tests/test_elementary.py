@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steepest import elementary
-from steepest.elementary import exp_neg, log1p_unit, sigmoid, softplus, unit_power
+from steepest.elementary import complement, exp_neg, log1p_unit, sigmoid, softplus, unit_power
 from steepest.jit import kernel
 
 getcontext().prec = 130
@@ -112,6 +112,24 @@ def test_powers_of_numbers_between_zero_and_one():
     assert unit_power(0.5, 1e6) < 4e-308
 
 
+@kernel
+def _complements(x, out):
+    for i in range(x.shape[0]):
+        out[i] = complement(x[i]) * np.float64(1.0)  # float32 that were float64 would keep digits here
+
+
+def test_complements_are_of_the_type_of_their_argument():
+    x = np.array([0.1, 0.9, 0.999])
+    for kind in (np.float32, np.float64):
+        given, out = x.astype(kind), np.empty(3)
+        _complements(given, out)
+        np.testing.assert_array_equal(out, (kind(1.0) - given).astype(float))
+        assert complement(given[0]) == kind(1.0) - given[0]
+    _complements(x.astype(np.float32)[:1], narrow := np.empty(1))
+    assert narrow[0] != 1.0 - float(np.float32(0.1))
+
+
 def test_all_public_functions_are_tested_here():
     public = {name for name, it in vars(elementary).items() if callable(it) and name[0].isalpha()}
-    assert public - {"fused_inner", "inner"} == {"exp_neg", "log1p_unit", "softplus", "sigmoid", "unit_power"}
+    public -= {"fused_inner", "inner", "overload"}
+    assert public == {"complement", "exp_neg", "log1p_unit", "softplus", "sigmoid", "unit_power"}
