@@ -125,7 +125,7 @@ def test_the_table_of_layers_counts_what_is_learned(digits):
     assert "layer 1 64 → 24 relu batch normalisation, dropout 10 % He, normal 1,584" in words  # 64 * 24 + 2 * 24
     assert "layer 2 24 → 12 tanh – Glorot, uniform 300" in words
     assert "output 12 → 10 identity – Glorot, uniform 130" in words
-    assert f"{1584 + 300 + 130:,} parameters in float32" in words
+    assert f"{1584 + 300 + 130:,} parameters in {model.stack_.dtype}: weights, biases, gammas" in words
     fixed = MLPClassifier(layers=[Dense(7, "maxout", trainable=False)], max_iter=1, on_unconverged="ignore")
     fixed.fit(digits[1].X, digits[1].y)
     words = " ".join(re.sub(r"<[^>]+>", " ", architecture(fixed)).split())

@@ -70,11 +70,11 @@ def architecture(estimator: Any) -> str:
         before = layer.width
     heads = ("layer", "from → to", "units", "with", "weights began as", "parameters")
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    what = f"{stack.size:,} parameters in {stack.dtype}"
+    what = f"{stack.size:,} parameters in {stack.dtype}: weights, biases"
+    what += ", gammas and betas of batch normalisation" if any(layer.batch_norm for layer in stack.layers) else ""
     return (
         f'<div class="card"><div class="scroll"><table class="numbers"><thead><tr>{head}</tr></thead>'
-        f'<tbody>{"".join(rows)}</tbody></table></div><p class="soft">{what}: weights, biases, and gammas and betas of '
-        "batch normalisation. Biases began at 0.</p></div>"
+        f'<tbody>{"".join(rows)}</tbody></table></div><p class="soft">{what}. Biases began at 0.</p></div>'
     )
 
 
@@ -101,7 +101,7 @@ def learning(record: FitRecord) -> str:
     for column, title, y_label in (
         ("validation_score", "Validation score", "score"),
         ("gradient_norm", "Gradient norm", "gradient norm"),
-        ("step", "Learning rate", "rate"),
+        ("step", "Learning rate" if by_epochs(record) else "Step", "rate" if by_epochs(record) else "step"),
     ):
         if column != "step" or _varies(history[column]):
             steep = False if column == "validation_score" else None
