@@ -208,6 +208,7 @@ def certify_network(
         return bad
     w = np.asarray(w, dtype=np.float64)
     at = problem.evaluate(w)
+    problem.release()  # products with the Hessian have a program of their own
     if not math.isfinite(at.value):
         said = f"{reason}; the objective or its gradient is not finite" if reason else "the objective is not finite"
         return nothing(tol, Status.DIVERGED, said, {"verdict": "not stationary"}, at.value)

@@ -83,7 +83,8 @@ class Batch:
 
     def _network(self, fused: bool, parameters: Sequence[Node] | None) -> Any:
         sparse = None if self._sparse is None else self._sparse.product
-        return self.stack.network(self.count, training=True, fused=fused, sparse=sparse, parameters=parameters)
+        own = self._w if parameters is None else parameters
+        return self.stack.network(self.count, training=True, fused=fused, sparse=sparse, parameters=own)
 
     def _leaves(self, network: Any, y: Node, s: Node) -> dict[Node, AnyArray]:
         out: dict[Node, AnyArray] = {y: self.y, s: self.s}

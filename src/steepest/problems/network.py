@@ -2,8 +2,9 @@
 
     P(w) = sum_i s_i loss(net(x_i; w), y_i) / n  +  l2/2 |W|^2
 
-in prediction mode: batch normalisation by its running statistics, no dropout.  Rows pass in blocks through programs
-that are laid out once, so memory does not grow with n.
+in prediction mode: batch normalisation by its running statistics, no dropout.  Rows pass in blocks through one program
+that is laid out when it is first needed, so memory does not grow with n: beside the parameters, their gradient and the
+gradient of a block, it is that of a block's activations.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from steepest.networks.node import Input, Node
 from steepest.networks.program import Program
 from steepest.protocols import AnyArray, Evaluation, FloatArray, Traits
 
-BLOCK = 2048  # rows: enough for BLAS, little enough for the caches of a few layers
+BLOCK = 2048  # rows at most: enough for BLAS, little enough for the caches of a few layers
+LEAST = 128  # rows, below which the gradient of a wide layer costs as much memory traffic as its products
+BYTES = 1 << 20  # of the widest layer of a block, or as much as an eighth of the parameters
 _UNIT = 0.1  # a typical weight: what a step is measured by where a number is smaller
 _NONE = np.empty(0)
 
@@ -44,8 +47,8 @@ class NetworkProblem:
         Of the weights, ``w[:stack.decayed]``; biases, gammas and betas are free.
     statistics : array of shape (stack.statistics_size,), optional
         Running means and variances of batch normalisation; copied.  The attribute may change before an evaluation.
-    block : int
-        Rows a program.
+    block : int, optional
+        Rows of a block at most; by default as many as a few megabytes hold.
     start : array of shape (stack.size,), optional
         Where solvers begin; by default ``stack.initial(0)``.
 
@@ -92,7 +95,7 @@ class NetworkProblem:
         *,
         l2: float = 0.0,
         statistics: AnyArray | None = None,
-        block: int = BLOCK,
+        block: int | None = None,
         start: AnyArray | None = None,
     ) -> None:
         self.stack = _as_float64(stack, start is None)
@@ -103,28 +106,28 @@ class NetworkProblem:
             raise InvalidParameterError(f"y: expected {self.n} targets, one a row of X, got {len(y)}.")
         self.s = None if s is None else _mean_one(s, self.n)
         self.l2, self.decayed = float(l2), int(stack.decayed)
-        self.block = min(max(int(block), 1), self.n)
+        most = _block(stack, self.feed.sparse) if block is None else max(int(block), 1)
+        self.block = -(-self.n // -(-self.n // most))  # blocks of one size, the last filled up with rows of weight zero
         self.statistics = None if statistics is None else np.array(statistics, dtype=np.float64)
         if start is None:
             self.x0 = np.asarray(self.stack.initial(0), dtype=np.float64)
             if stack.fixed is not None:
                 self.stack.fixed = np.asarray(stack.fixed, dtype=np.float64)
         else:
-            self.x0 = np.array(start, dtype=np.float64)
+            self.x0 = np.asarray(start, dtype=np.float64)
         if self.x0.shape != (self.size,):
             raise InvalidParameterError(f"start: expected {self.size} numbers, got shape {self.x0.shape}.")
-        self.typical = np.full(self.size, _UNIT)
+        self.typical = np.broadcast_to(_UNIT, (self.size,))
         self.kinks = _kinks(self.stack, objective)
         self.traits = Traits(
             convex=False, smooth=not objective.kinks, quadratic=False, has_curvature=objective.has_curvature,
             has_conjugate=False, l1=0.0, l2=self.l2, n_outputs=int(stack.n_outputs),
         )  # fmt: skip
         self.passes = 0.0
-        self._w = np.zeros(self.size)
-        self._v = np.zeros(self.size)
-        self._values: dict[int, _Values] = {}
-        self._curvatures: dict[int, _Curvatures] = {}
-        self._bent: FloatArray | None = None  # where the program of curvatures stands, with one block
+        self._w = self._v = _NONE  # what the programs read
+        self._values: _Values | None = None
+        self._curvatures: _Curvatures | None = None
+        self._bent = False  # whether the program of curvatures stands at _w, with one block
 
     # --------------------------------------------------------------------------------------------------- rows
 
@@ -134,14 +137,22 @@ class NetworkProblem:
     def _at(self, w: FloatArray) -> None:
         if w.shape != (self.size,):
             raise InvalidParameterError(f"w: expected {self.size} numbers, got shape {w.shape}.")
-        if self._bent is not None and not np.array_equal(w, self._w):
-            self._bent = None
+        if self._bent and not np.array_equal(w, self._w):
+            self._bent = False
+        if len(self._w) != self.size:
+            self._w = np.empty(self.size)
         self._w[:] = w
 
-    def _value_program(self, rows: int) -> _Values:
-        if rows not in self._values:
-            self._values[rows] = _Values(self, rows)
-        return self._values[rows]
+    def _value_program(self) -> _Values:
+        if self._values is None:
+            self._values = _Values(self, self.block)
+        return self._values
+
+    def release(self) -> None:
+        """Give back the memory of the programs; they are laid out again when they are needed."""
+        self._values = self._curvatures = None
+        self._w = self._v = _NONE
+        self._bent = False
 
     def _penalty(self, w: FloatArray) -> float:
         if self.l2 == 0.0:
@@ -186,8 +197,9 @@ class NetworkProblem:
         self._at(w)
         self.passes += 1.0 / 3.0
         total = 0.0
+        program = self._value_program()
         for start, stop in self._blocks():
-            total += self._value_program(stop - start).value(start, stop)
+            total += program.value(start, stop)
         total += self._penalty(w)
         return math.inf if math.isnan(total) else float(total)
 
@@ -196,20 +208,20 @@ class NetworkProblem:
         self._at(w)
         self.passes += 1.0 / 3.0
         out = np.empty((self.n, self.traits.n_outputs))
+        program = self._value_program()
         for start, stop in self._blocks():
-            program = self._value_program(stop - start)
             program.value(start, stop)
-            out[start:stop] = program.scores
+            out[start:stop] = program.scores[: stop - start]
         return out
 
     def evaluate(self, w: FloatArray) -> Evaluation:
         """Value and gradient; where one of them is not finite the value is inf."""
         self._at(w)
-        self._bent = None  # the running statistics may have changed as well
+        self._bent = False  # the running statistics may have changed as well
         self.passes += 1.0
         total, g = 0.0, np.zeros(self.size)
+        program = self._value_program()
         for start, stop in self._blocks():
-            program = self._value_program(stop - start)
             total += program.value(start, stop)
             program.add_gradient(g)
         value = total + self._penalty(w)
@@ -244,16 +256,17 @@ class NetworkProblem:
                 f"loss: '{self.objective.name}' states no curvature, which second derivatives need. Use another loss."
             )
         self._at(at.w)
+        if self._curvatures is None:
+            self._v = np.empty(self.size)
+            self._curvatures = _Curvatures(self, self.block)
         self._v[:] = v
         blocks = self._blocks()
-        again = self._bent is not None and len(blocks) == 1
+        again = self._bent and len(blocks) == 1
         self.passes += 1.0 if again else 2.0
         out = np.zeros(self.size)
         for start, stop in blocks:
-            if stop - start not in self._curvatures:
-                self._curvatures[stop - start] = _Curvatures(self, stop - start)
-            self._curvatures[stop - start].add_product(start, stop, out, again)
-        self._bent = self._w
+            self._curvatures.add_product(start, stop, out, again)
+        self._bent = True
         out[: self.decayed] += self.l2 * v[: self.decayed]
         return out
 
@@ -308,16 +321,21 @@ class _Rows:
         self.held = {node: np.zeros(node.shape, node.dtype) for node in (self.network.x, self.y, self.s) if node}
 
     def load(self, start: int, stop: int) -> None:
-        """Bring in rows start to stop, with weights that make the mean a part of that over all rows."""
-        problem = self.problem
-        index = np.arange(start, stop)
+        """Bring in rows start to stop, with weights that make the mean a part of that over all rows.
+
+        Where they are fewer than the program takes, the last one stands in the other places with weight zero.
+        """
+        problem, count = self.problem, stop - start
+        index = np.minimum(np.arange(start, start + self.rows), stop - 1)
         if self.batch is not None:
             self.batch.take(index)
         else:
             problem.feed.take(index, self.held[self.network.x])
-        self.held[self.y][...] = problem.y[start:stop]
+        self.held[self.y][:count] = problem.y[start:stop]
+        self.held[self.y][count:] = problem.y[stop - 1]
         share = self.rows / problem.n
-        self.held[self.s][...] = share if problem.s is None else share * problem.s[start:stop]
+        self.held[self.s][:count] = share if problem.s is None else share * problem.s[start:stop]
+        self.held[self.s][count:] = 0.0
 
 
 class _Values(_Rows):
@@ -372,6 +390,12 @@ class _Curvatures(_Rows):
 def _add_pieces(stack: Any, program: Program, nodes: list[Node], out: FloatArray) -> None:
     for block, node in zip(stack.blocks, nodes, strict=True):
         out[block.slice] += program.values[node].ravel()
+
+
+def _block(stack: Any, sparse: bool) -> int:
+    """Rows of a block at most."""
+    widest = max(0 if sparse else stack.n_features, *(layer.columns for layer in stack.layers))
+    return int(min(max(max(BYTES, stack.size) // (8 * widest), LEAST), BLOCK))
 
 
 def _as_float64(stack: Any, draws: bool) -> Any:
