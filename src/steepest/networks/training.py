@@ -7,6 +7,7 @@ that a run remembers is in a `TrainingState`, so a run that goes on from one is 
 from __future__ import annotations
 
 import numbers
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -20,11 +21,12 @@ from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.kernels.network_update import average
 from steepest.networks.program import Program
 from steepest.networks.training_batch import Batch
-from steepest.networks.training_update import Helper, Move, stepping
+from steepest.networks.training_update import Helper, Move, Pace, stepping
 from steepest.parallel import effective_jobs
 from steepest.protocols import AnyArray, FloatArray
 
 _BLOCK = 1024  # rows that are evaluated at once
+_PIECE = 64  # steps of which a second thread helps with all or none
 
 
 @dataclass(slots=True)
@@ -106,8 +108,8 @@ class Training:
     probe_every : int, optional
         Steps between two that are probed; by default ``probe.every``.
     threads : int, optional
-        Whether large vectors are moved by two threads (from 2 on); by default if there are two processors.  No bit of
-        the result depends on it.  Products are BLAS's, with threads of its own.
+        From 2 on a second thread may help to move large vectors, where that is measured to be faster; by default if
+        there are two processors.  No bit of the result depends on it.  Products are BLAS's, with threads of its own.
 
     Attributes
     ----------
@@ -155,7 +157,7 @@ class Training:
             numbers=0 if feed.sparse or augment is not None else self.batch_size * feed.n_features,
         )
         self.l2 = self._move.l2
-        self.threads = effective_jobs(threads)
+        self._pace = Pace(self._move.shared and effective_jobs(threads) > 1)
         self.augment, self.seed, self.average = augment, int(seed), average
         if augment is not None and feed.sparse:
             raise IncompatibleError("augment: expected dense rows, got sparse ones. Leave it out, or densify X.")
@@ -280,12 +282,15 @@ class Training:
         edges = self.edges(len(rows)).tolist()
         if len(self.losses) != len(edges) - 1:
             self.losses = np.zeros(len(edges) - 1)
-        one = self.threads < 2 or not self._move.shared
-        with nullcontext() if one else Helper() as helper:
-            if self.augment is None:
-                self._walk(rows, factors, rates, start, stop, edges, helper)
-            else:
-                self._ahead(rows, factors, rates, start, stop, edges, helper)
+        for low in range(start, stop, _PIECE):
+            high, helped = min(low + _PIECE, stop), self._pace.choose()
+            began = time.perf_counter()
+            with Helper() if helped else nullcontext() as helper:
+                if self.augment is None:
+                    self._walk(rows, factors, rates, low, high, edges, helper)
+                else:
+                    self._ahead(rows, factors, rates, low, high, edges, helper)
+            self._pace.note(helped, (time.perf_counter() - began) / (high - low), high - low)
         return bool(np.isfinite(self.losses[start:stop]).all() and np.isfinite(self.w).all())
 
     def _walk(

@@ -20,6 +20,8 @@ from steepest.protocols import AnyArray
 from steepest.rules import RULES, get_rule, narrowed, unpenalised
 
 SHARED = 60_000  # weights, and numbers of a batch, from which a second thread pays: it takes some 10 us to reach
+RETRIED = 32  # pieces
+TIMED = 8  # steps
 _GATHER = 0.6  # of the time that a weight's update takes, for a number of a batch
 _FIRST = 0.54  # of the work is the first thread's, so that it need not sleep for the second
 
@@ -73,6 +75,33 @@ class Helper:
             except BaseException as error:  # `wait` raises it in the thread that asked
                 self._error = error
             self._done.release()
+
+
+class Pace:
+    """Whether a helper pays, from seconds a step with and without it.
+
+    On a machine that others use as well it does not: threads of BLAS, waiting for work, lose their processors to it.
+    """
+
+    def __init__(self, possible: bool) -> None:
+        self.possible = possible
+        self._seconds: dict[bool, float] = {}
+        self._pieces = 0
+
+    def choose(self) -> bool:
+        """For the next piece of steps; now and then the slower way, for loads change."""
+        if not self.possible:
+            return False
+        self._pieces += 1
+        if len(self._seconds) < 2:
+            return False in self._seconds
+        faster = self._seconds[True] < self._seconds[False]
+        return faster != (self._pieces % RETRIED == 0)
+
+    def note(self, helped: bool, seconds: float, steps: int) -> None:
+        """What a step of the piece took; short pieces, and the first, which lays programs out, say nothing."""
+        if self.possible and steps >= TIMED and self._pieces > 1:
+            self._seconds[helped] = 0.5 * (self._seconds.get(helped, seconds) + seconds)
 
 
 class Move:
