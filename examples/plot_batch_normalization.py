@@ -139,10 +139,10 @@ noise = np.std(np.subtract(batches, whole)[30:]), np.std(np.subtract(running, wh
 print(f"deviation from the mean of all rows: batches {noise[0]:.3f}, running {noise[1]:.3f}")
 
 # %%
-# In prediction mode batch normalisation is an affine map, and each row is answered by itself, up to rounding. In training
-# mode the same row has another score in every batch: noise, which holds over-fitting back a little. A batch of one row
-# has no variance at all. And L-BFGS and Newton's method, which need the same function at every step, do not take such
-# layers.
+# In prediction mode batch normalisation is an affine map, and each row is answered by itself, up to rounding. While it
+# is trained, the same row has another score in every batch: noise, which holds over-fitting back a little. A batch of
+# one row has no variance at all. And L-BFGS and Newton's method, which need the same function at every step, do not
+# take such layers.
 
 together, alone = model.decision_function(X[test]), model.decision_function(X[test][:1])
 print(f"one row alone or among others: scores differ by {np.abs(together[0] - alone[0]).max():.0e}")
