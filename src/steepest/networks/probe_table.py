@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,6 @@ class ProbeTable:
     steps: AnyArray
     table: dict[str, FloatArray]
     every: int = 1
-    notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Looks."""
@@ -164,7 +163,6 @@ class ProbeTable:
             "layers": list(self.layers),
             "steps": [int(step) for step in self.steps],
             "every": int(self.every),
-            "notes": list(self.notes),
             "table": {name: [_plain(row) for row in values] for name, values in self.table.items()},
         }
 
@@ -187,7 +185,7 @@ class ProbeTable:
                     f"table: expected {len(steps)} looks at {len(layers)} layers in {name!r}, got "
                     f"{table[str(name)].shape}. The file was changed, or is of another version."
                 )
-        return cls(layers, steps, table, int(raw.get("every", 1)), [str(note) for note in raw.get("notes", ())])
+        return cls(layers, steps, table, int(raw.get("every", 1)))
 
 
 def _number(value: float) -> float | None:
