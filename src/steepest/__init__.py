@@ -177,9 +177,10 @@ def __getattr__(name: str) -> _Any:
         from importlib import import_module
 
         from steepest.collector import resting
+        from steepest.postponing import postponed
 
         home = _HOMES[name]
-        with resting():  # asking the module for the name may import more
+        with resting(), postponed():  # asking the module for the name may import more
             module = import_module(home)
             value = module if home == f"{__name__}.{name}" else getattr(module, name)
     else:

@@ -12,7 +12,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
 
 from steepest.certify.held import bounded, limits
 from steepest.protocols import Evaluation, FloatArray
@@ -173,6 +172,8 @@ def quasi_separating(problem: Any, at: Evaluation) -> Direction | None:
         A, fixed = A[np.any(A != 0.0, axis=1)], np.zeros((0, A.shape[1]))
     if not len(A):
         return None
+    from scipy.optimize import linprog  # loads much that other fits do without
+
     found = linprog(
         -A.mean(axis=0),
         A_ub=-A,

@@ -70,8 +70,9 @@ def __getattr__(name: str) -> _Any:
     from importlib import import_module
 
     from steepest.collector import resting
+    from steepest.postponing import postponed
 
-    with resting():
+    with resting(), postponed():
         value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

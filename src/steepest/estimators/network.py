@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -347,6 +346,8 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         check_is_fitted(self)
         if self._meaning.sort == SHARES and np.ndim(y) == 2:
             y = self._meaning.classes[np.asarray(y).argmax(axis=1)]
+        from sklearn.metrics import accuracy_score  # much to import, and not needed for a fit
+
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
