@@ -85,7 +85,7 @@ def test_early_stopping_returns_what_was_best(layers):
     assert best["best"] == model.best_validation_score_
     assert best["n_samples"] == 20
     # one epoch more than n_iter_no_change without a gain of tol, as scikit-learn counts
-    scores = np.array(model.history_["validation_score"])
+    scores = np.array(model.history_["validation_score"])[1:]  # the start is no candidate
     top, since = -np.inf, 0
     for score in scores:
         top, since = (score, 0) if score > top + 1e-4 else (top, since + 1)
@@ -95,11 +95,31 @@ def test_early_stopping_returns_what_was_best(layers):
     np.testing.assert_array_equal(model.predict_proba(A), again.predict_proba(A))
 
 
+def test_a_random_start_is_no_result():
+    """However lucky on a few rows."""
+    start = MLPClassifier((8,), max_iter=0, tol=None, curvature=False).fit(X, THREE)
+    held = np.random.default_rng(7).normal(size=(6, 5))
+    lucky = start.predict(held)
+    model = MLPClassifier((8,), patience=3, monitor="accuracy", learning_rate_init=0.05, curvature=False)
+    model.fit(X, THREE, X_val=held, y_val=lucky)
+    assert model.history_["validation_score"][0] == 1.0
+    assert model.fit_record_.data["validation"]["best_round"] > 0
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert not same(model, start)
+
+
 @pytest.mark.parametrize("monitor", ["loss", "accuracy", "roc_auc", lambda model, A, b: model.score(A, b)])
 def test_given_validation_rows(monitor):
-    held = RNG.normal(size=(40, 5))
+    held = np.random.default_rng(6).normal(size=(40, 5))
     y_held = (held[:, 0] * held[:, 1] > 0).astype(int)
-    how = {"patience": 5, "monitor": monitor, "max_iter": 100, "learning_rate_init": 0.02, "curvature": False}
+    how = {
+        "on_unconverged": "ignore",
+        "patience": 5,
+        "monitor": monitor,
+        "max_iter": 100,
+        "learning_rate_init": 0.02,
+        "curvature": False,
+    }
     model = MLPClassifier((16,), **how).fit(X, TWO, X_val=held, y_val=y_held)
     told = model.fit_record_.data["validation"]
     if monitor == "loss":

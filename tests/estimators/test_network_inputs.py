@@ -65,7 +65,9 @@ def test_frames_bring_names():
     with pytest.raises(ValueError, match="feature names"):
         model.predict(frame[list("zyxwv")])
     sets = pd.DataFrame((X[:, :2] > 0).astype(int), columns=["up", "right"])
-    assert MLPClassifier((4,), **FAST).fit(frame, sets).predict(frame).shape == (60, 2)
+    both = MLPClassifier((4,), **FAST).fit(frame, sets)
+    assert both.predict(frame).shape == (60, 2)
+    assert both.classes_.tolist() == ["up", "right"]
 
 
 def test_a_scale_is_part_of_the_model():

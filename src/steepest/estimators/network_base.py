@@ -15,7 +15,7 @@ from steepest.estimators.base import _brief, untouched_by_errors
 from steepest.estimators.callbacks import CallbackSupport, under_callbacks
 from steepest.estimators.collecting import hand_in, warn_once_a_search
 from steepest.estimators.incremental import seed_of
-from steepest.estimators.network_data import check_range, checked, find_scaling
+from steepest.estimators.network_data import check_range, checked, find_scaling, names_of
 from steepest.estimators.network_model import Trained
 from steepest.estimators.network_partial import NetworkPartial
 from steepest.estimators.network_plan import (
@@ -171,7 +171,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         again = bool(self.warm_start) and hasattr(self, "_net")
         X, y = checked(self, rows.X, _plain(rows.y), reset=not again, numeric=not is_classifier(self))
         s = check_weights(rows.weights, X.shape[0])
-        taught = self._teach(y, s, known=self._meaning if again else None, classes=None)
+        taught = self._teach(y, s, known=self._meaning if again else None, classes=names_of(rows.y))
         n_all, codes = X.shape[0], taught.labels.codes if taught.labels is not None else None
         train, held = self._held_out(n_all, codes, watched, seed)
         s = self._class_weighted(taught, s, train)
@@ -188,7 +188,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         check_batch(method, self)
         start = begin(stack, seed, self._net if again else None, coefs, intercepts, scaling)
         m = total if method.batch else batch_rows(self, n) * total / n
-        given = Given(X, taught, weights, train, scaling, total, m, stack.dtype)
+        given = Given(X, taught, weights, train, scaling, total, m, stack.dtype, again or coefs is not None)
         asked = Asked(
             method,
             seed,

@@ -42,6 +42,12 @@ def checked(model: Any, X: Any, y: Any = None, *, reset: bool, numeric: bool = F
     return readable(X), y
 
 
+def names_of(y: Any) -> Any:
+    """The columns of targets that come as a frame of several; None for others."""
+    columns = getattr(y, "columns", None)
+    return None if columns is None or len(columns) < 2 else np.asarray(list(columns))
+
+
 def readable(X: Any) -> Any:
     """X in a dtype that compiled code reads: half and extended precision, and foreign byte orders, are converted."""
     values = X.data if sp.issparse(X) else X

@@ -14,7 +14,7 @@ from sklearn.base import is_classifier
 
 from steepest.estimators.base import _brief, untouched_by_errors
 from steepest.estimators.incremental import UNMEASURED, seed_of
-from steepest.estimators.network_data import check_range, checked, find_scaling, make_feed
+from steepest.estimators.network_data import check_range, checked, find_scaling, make_feed, names_of
 from steepest.estimators.network_model import Trained
 from steepest.estimators.network_objective import describe_network
 from steepest.estimators.network_plan import (
@@ -49,9 +49,10 @@ class NetworkPartial:
             self._check_parameters()
             self._check_partial()
             fresh = "_net" not in self.__dict__
+            named = classes if classes is not None else names_of(y)
             X, y = checked(self, X, plain_labels(y), reset=fresh, numeric=not is_classifier(self))
             s = check_weights(sample_weight, X.shape[0])
-            taught = self._teach(y, s, known=None if fresh else self._meaning, classes=classes if fresh else None)
+            taught = self._teach(y, s, known=None if fresh else self._meaning, classes=named if fresh else None)
             if not fresh and classes is not None:
                 self._check_classes(classes)
             weights = self._class_weighted(taught, s, None)

@@ -58,6 +58,8 @@ class Given(NamedTuple):
         What alpha is divided by.
     dtype : dtype
         Of the network.
+    trained : bool
+        Whether the start is no random one.
     """
 
     X: Any
@@ -68,6 +70,7 @@ class Given(NamedTuple):
     total: float
     m: float
     dtype: Any
+    trained: bool = False
 
 
 class Watch(NamedTuple):
@@ -296,7 +299,7 @@ class _Work:
         if outcome.certificate.status is not Status.DIVERGED:
             return
         monitor = self.monitor
-        if monitor is not None and monitor.selects and monitor.best_round > 0:
+        if monitor is not None and monitor.selects and monitor.improved:
             return  # the best parameters on the held-out rows are kept, and a warning says why the run ended
         said = outcome.certificate.reason.partition(";")[0]
         if isinstance(self.solver, Counted):
@@ -332,7 +335,9 @@ def _monitor(stack: Stack, problem: NetworkProblem, given: Given, watch: Watch |
     scored = not isinstance(watch.scorer, str) or watch.scorer == "score"
     if scored and not isinstance(watch.scorer, str):
         rows.scorer = watch.scorer(stack)
-    return NetworkMonitor(rows, scored, patience=watch.patience, min_delta=watch.min_delta, name=watch.name)
+    return NetworkMonitor(
+        rows, scored, given.trained, patience=watch.patience, min_delta=watch.min_delta, name=watch.name
+    )
 
 
 def _scores(outcome: Outcome, monitor: NetworkMonitor | None) -> list[float] | None:

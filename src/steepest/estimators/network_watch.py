@@ -143,16 +143,40 @@ def _codes_of_targets(meaning: Meaning, y: AnyArray) -> AnyArray:
 
 
 class NetworkMonitor(Monitor):
-    """A monitor that keeps, beside the best parameters, the running statistics that belong to them."""
+    """A monitor that keeps, beside the best parameters, the running statistics that belong to them.
 
-    def __init__(self, rows: HeldRows, scored: bool, **how: Any) -> None:
+    Parameters
+    ----------
+    rows : HeldRows
+    scored : bool
+        Whether the score is watched, else the loss.
+    trained : bool
+        Whether the start has been trained before: random weights are no result, however lucky on few rows.
+    """
+
+    def __init__(self, rows: HeldRows, scored: bool, trained: bool, **how: Any) -> None:
         super().__init__(rows.loss, rows.score if scored else None, **how)
-        self.rows_ = rows
+        self.rows_, self.trained = rows, trained
+        self.first = math.nan
         self.statistics: AnyArray | None = None
+
+    @property
+    def improved(self) -> bool:
+        """Whether what was best is better than the start."""
+        if self.weights is None:
+            return False
+        gain = self.first - self.best if self.score is None else self.best - self.first
+        return not gain <= 0.0
 
     def see(self, w: FloatArray) -> bool:
         """Measure a round; True where patience is spent."""
         spent = super().see(w)
+        if self.rounds == 1:
+            self.first = self.best
+        if self.rounds == 1 and not self.trained:
+            self.best, self.best_round, self.weights = math.nan, -1, None
+            self._reference, self._since = -math.inf, 0
+            return False
         if self.best_round == self.rounds - 1:
             self.statistics = np.array(self.rows_.statistics())
         return spent
