@@ -246,3 +246,19 @@ def test_a_user_loss_without_curvature_is_refused():
     assert "second derivative" in solver.missing(traits)
     assert solver.missing(traits._replace(has_curvature=True)) is None
     assert get_loss("logistic").convex
+
+
+@pytest.mark.parametrize("note", ["", "direction of non-positive curvature met"])
+def test_the_end_names_its_reason_beside_what_the_direction_says(make_problem, note):
+    class Downhill:
+        def __call__(self, problem, at):
+            self.note = note
+            return -at.gradient
+
+    problem = make_problem(loss="logistic")
+    solver = Batch("stuck", Downhill(), lambda *_: None)
+    state = solver.start(problem, problem.start())
+    solver.advance(state)
+    end = solver.advance(state)
+    assert end.exhausted
+    assert end.note == (f"{note}; " if note else "") + "no step decreases the objective beyond rounding"

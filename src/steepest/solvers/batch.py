@@ -110,4 +110,4 @@ class Batch:
             problem.precise = True
             state.at = problem.evaluate(at.w)
             return Round(state.at, 0.0, "block products went from float32 to float64: rounding had stopped progress")
-        return Round(at, 0.0, note or why, exhausted=True)
+        return Round(at, 0.0, f"{note}; {why}" if note else why, exhausted=True)
