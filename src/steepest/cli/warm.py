@@ -115,6 +115,52 @@ def _tasks(everything: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
     for model, goal in models:
         for form, data in forms.items():
             yield f"{model!r:.60}, {form}".replace("\n", " "), _task(model, data, goal)
+    yield from _networks(X, two, three, y, quiet, everything)
+
+
+def _networks(
+    X: Any, two: Any, three: Any, y: Any, quiet: dict[str, Any], everything: bool
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Fits of networks: nothing is compiled for a shape, but for what X and y are and what the layers hold."""
+    import numpy as np
+    import scipy.sparse as sp
+
+    import steepest
+
+    few = X[:150]
+    mapped = few.astype(np.float32)
+    mapped.flags.writeable = False  # as files that are mapped are
+    forms = {
+        "float32": few.astype(np.float32),
+        "float64": few,
+        "bytes": np.abs(few * 50).astype(np.uint8),
+        "float32, mapped": mapped,
+        "sparse": sp.csr_array(few),
+    }
+    kinds: list[tuple[Any, Any, dict[str, Any]]] = [
+        (steepest.MLPClassifier, three, {"dtype": "float32"}),
+        (steepest.MLPClassifier, three, {"dtype": "float64"}),
+        (steepest.MLPClassifier, two, {"dtype": "float32"}),
+        (steepest.MLPClassifier, two, {"dtype": "float64"}),
+        (steepest.MLPRegressor, y, {"dtype": "float32"}),
+        (steepest.MLPRegressor, y, {"dtype": "float64"}),
+        (steepest.MLPClassifier, three, {"dtype": "float32", "solver": "sgd"}),
+        (steepest.MLPClassifier, two, {"dtype": "float32", "early_stopping": True}),
+        (steepest.MLPClassifier, two, {"dtype": "float64", "solver": "lbfgs"}),
+    ]
+    if everything:
+        kinds += [
+            (steepest.MLPClassifier, three, {"dtype": "float32", "optimizer": rule})
+            for rule in ("adamw", "rmsprop", "adagrad", "momentum", "nesterov")
+        ]
+        norm = [steepest.Dense(8, "relu", batch_norm=True, dropout=0.2)]
+        pieces = [steepest.Dense(8, "maxout", dropout=0.2)]
+        for dtype in ("float32", "float64"):
+            kinds += [(steepest.MLPClassifier, three, {"dtype": dtype, "layers": some}) for some in (norm, pieces)]
+    for kind, goal, options in kinds:
+        model = kind(hidden_layer_sizes=(8, 4), max_iter=2, batch_size=64, tol=None, **options, **quiet)
+        for form, data in forms.items():
+            yield f"{model!r:.60}, {form}".replace("\n", " "), _task(model, data, goal[:150])
 
 
 def _task(model: Any, X: Any, y: Any) -> Callable[[], Any]:
