@@ -301,3 +301,19 @@ def test_a_prepared_call_compiles_at_once_runs_later_and_is_found_on_disk(proces
         assert said["seconds"] == 0.0
     assert second["misses"] == 0
     assert first["misses"] == (1 if switched_off == "0" else 0)
+
+
+def test_a_network_of_another_shape_compiles_nothing(process):
+    """Nor one of other widths, depth, classes, columns, rows and batches: shapes are in no kernel."""
+    code = """
+    from steepest import MLPClassifier
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(({n}, {d})).astype(np.float32)
+    model = MLPClassifier({layers}, batch_size={batch}, max_iter=3, tol=None, dtype="float32", on_unconverged="ignore")
+    model.fit(X, np.arange({n}) % {k}).predict(X)
+    report()
+    """
+    first = process(code.format(n=70, d=5, layers=(8, 4), batch=16, k=3))
+    assert first["misses"] > 5
+    for other in ({"layers": (3,), "batch": 7, "k": 4}, {"layers": (5, 4, 3, 2), "batch": 91, "k": 3}):
+        assert process(code.format(n=91, d=6, **other))["misses"] == 0
