@@ -181,8 +181,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         total = float(n) if weights is None else float(weights.sum())
         if not total > 0.0:
             raise DataError("sample_weight: expected a training row with a weight above zero, got none.")
-        p = np.full(n, 1.0 / n) if weights is None else weights / total
-        scaling = self._net.scaling if again else find_scaling(self.scale, X, train, p)
+        scaling = self._net.scaling if again else find_scaling(self.scale, X, train, weights)
         stack = stack_of(self, X.shape, taught.meaning.n_outputs, self._net.dtype if again else None)
         check_range(X, stack.dtype)
         check_batch(method, self)

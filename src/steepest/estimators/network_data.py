@@ -13,7 +13,7 @@ from steepest.exceptions import DataError
 from steepest.networks.feed import Feed, SparseBatch, as_feed
 from steepest.protocols import AnyArray, FloatArray
 
-BLOCK = 1 << 22  # bytes of rows in float64, where something is computed of all of them
+BLOCK = 1 << 20  # bytes of rows in float64, where something is computed of all of them
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -91,7 +91,7 @@ class Scaling(NamedTuple):
     factor: FloatArray | None
 
 
-def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, p: FloatArray) -> Scaling:
+def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, weights: FloatArray | None) -> Scaling:
     """Shift and factor of the columns.
 
     Parameters
@@ -102,8 +102,8 @@ def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, p: FloatArray)
     X : array or CSR matrix
     rows : array of int or None
         Those that count.
-    p : array
-        Their weights, of sum 1.
+    weights : array or None
+        Of those, with a positive sum; None: all equal.
 
     Cost: a pass over X in blocks (two for "standard", the second around the mean of the first).
     """
@@ -114,8 +114,10 @@ def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, p: FloatArray)
         top = 0.0
         for _, block in blocks(X, rows):
             values = block.data if sparse else block
-            top = max(top, float(np.abs(values).max(initial=0.0)))
+            top = max(top, float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
         return Scaling(None, np.full(d, 1.0 / top) if top > 0.0 else None)
+    n = X.shape[0] if rows is None else len(rows)
+    p = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
     mean = np.zeros(d)
     for low, block in blocks(X, rows):
         mean += np.asarray(block.T @ p[low : low + block.shape[0]]).ravel()

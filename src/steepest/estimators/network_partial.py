@@ -92,8 +92,7 @@ class NetworkPartial:
         total = float(n) if weights is None else float(weights.sum())
         if not total > 0.0:
             raise DataError("sample_weight: expected a row with a weight above zero, got none.")
-        p = np.full(n, 1.0 / n) if weights is None else weights / total
-        scaling = find_scaling(self.scale, X, None, p) if fresh else self._net.scaling
+        scaling = find_scaling(self.scale, X, None, weights) if fresh else self._net.scaling
         stack = stack_of(self, X.shape, taught.meaning.n_outputs, None if fresh else self._net.dtype)
         check_range(X, stack.dtype)
         start = begin(stack, seed, None if fresh else self._net, None, None, scaling)
