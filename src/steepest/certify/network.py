@@ -206,9 +206,10 @@ def certify_network(
     bad = diverged(w, tol)
     if bad is not None:
         return bad
-    w = np.asarray(w, dtype=np.float64)
+    w = np.array(w, dtype=np.float64)
+    problem.stand(w)
     at = problem.evaluate(w)
-    problem.release()  # products with the Hessian have a program of their own
+    problem.stand(w)  # gives the first program back: products with the Hessian have one of their own
     if not math.isfinite(at.value):
         said = f"{reason}; the objective or its gradient is not finite" if reason else "the objective is not finite"
         return nothing(tol, Status.DIVERGED, said, {"verdict": "not stationary"}, at.value)

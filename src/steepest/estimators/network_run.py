@@ -269,6 +269,8 @@ class _Work:
         assert self.problem.statistics is not None
         self.problem.statistics[:] = self.statistics(w)
         solver = self.solver
+        if hasattr(solver, "rest"):
+            solver.rest()
         if status is Status.STALLED and (not isinstance(solver, Counted) or solver.rested):
             status = Status.APPROXIMATE  # the rule of tol ended the run, as was asked
         elif status is Status.STALLED and solver.spent:

@@ -153,6 +153,11 @@ class Probes:
             self._views[batch] = _View(training)
         return self._views[batch]
 
+    def rest(self) -> None:
+        """No more looks will come: give back the programs, which know the training."""
+        self._views.clear()
+        self._before = None
+
     def _thin(self) -> None:
         self._apart *= 2
         self._rows, self._steps = self._rows[::2], self._steps[::2]

@@ -68,6 +68,16 @@ class TrainingState:
             self.w.copy(), self.slots.copy(), self.statistics.copy(), self.t, self.epoch, mean, self.averaged
         )
 
+    def load(self, other: TrainingState) -> None:
+        """The numbers of another of the same run, in the arrays of this one."""
+        for mine, given in ((self.w, other.w), (self.slots, other.slots), (self.statistics, other.statistics)):
+            mine[...] = given
+        self.t, self.epoch, self.averaged = other.t, other.epoch, other.averaged
+        if other.mean is not None and self.mean is not None:
+            self.mean[...] = other.mean
+        else:
+            self.mean = None if other.mean is None else other.mean.copy()
+
 
 class Training:
     """A network, its data, a rule, and where they stand.

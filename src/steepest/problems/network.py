@@ -139,6 +139,8 @@ class NetworkProblem:
             raise InvalidParameterError(f"w: expected {self.size} numbers, got shape {w.shape}.")
         if self._bent and not np.array_equal(w, self._w):
             self._bent = False
+        if w is self._w:
+            return
         if len(self._w) != self.size:
             self._w = np.empty(self.size)
         self._w[:] = w
@@ -147,6 +149,11 @@ class NetworkProblem:
         if self._values is None:
             self._values = _Values(self, self.block)
         return self._values
+
+    def stand(self, w: FloatArray) -> None:
+        """Programs will read this very array, which must not change until `release`: no copy is made."""
+        self.release()
+        self._w = w
 
     def release(self) -> None:
         """Give back the memory of the programs; they are laid out again when they are needed."""

@@ -158,6 +158,8 @@ class NetworkEpochs:
         self.memory = memory
         self.losses: list[float] = []
         self.notes: list[str] = []
+        self._kept: NetworkMemory | None = None  # the memory where it is this run's own
+        self._running: EpochsState | None = None
         self.patience = 1 << 30  # nothing is evaluated: the loop has nothing to wait for
 
     def missing(self, traits: Traits) -> str | None:
@@ -180,7 +182,17 @@ class NetworkEpochs:
         training = Training(
             stack, problem.objective, feed, problem.y, problem.s, l2=problem.l2, state=memory.state, **self.options
         )
-        return EpochsState(problem, training, memory, self._ordered(problem, training))
+        self._kept = None
+        self._running = EpochsState(problem, training, memory, self._ordered(problem, training))
+        return self._running
+
+    def rest(self) -> None:
+        """The run is over: give back all that it needed but `memory`."""
+        state, self._running = self._running, None
+        if state is not None:
+            del state.training, state.memory, state.order, state.visit
+        if hasattr(self.options["probe"], "rest"):
+            self.options["probe"].rest()
 
     def _ordered(self, problem: Any, training: Training) -> Any:
         """The order for these rows; None where losses decide it."""
@@ -207,7 +219,7 @@ class NetworkEpochs:
         if not state.begun:
             state.begun = True
             if self.memory is None:
-                self.memory = memory.copy()
+                self._keep(memory)
             self._share(state)
             return Round(None, math.nan, w=self._point(state))
         if state.visit is None:
@@ -232,7 +244,7 @@ class NetworkEpochs:
         self.losses.append(loss)
         memory.schedule = memory.schedule.observed(loss)
         said = self._judge(memory, loss, rate)
-        self.memory = memory.copy()
+        self._keep(memory)
         self._share(state)
         return Round(None, rate, said or "", exhausted=said is not None, w=self._point(state), seen=loss)
 
@@ -264,6 +276,16 @@ class NetworkEpochs:
             said = f"order='large_error': {len(outliers)} rows look like outliers, their errors are cut: {shown}"
             self.notes = [note for note in self.notes if not note.startswith("order='large_error'")] + [said]
         return order.epoch(epoch, self.seed)
+
+    def _keep(self, memory: NetworkMemory) -> None:
+        """What the run remembers becomes `memory`; an interrupt leaves none rather than a half of it."""
+        kept, self.memory = self._kept, None
+        if kept is None:
+            kept = self._kept = memory.copy()
+        else:
+            kept.state.load(memory.state)
+            kept.schedule, kept.best, kept.waited = memory.schedule, memory.best, memory.waited
+        self.memory = kept
 
     def _point(self, state: EpochsState) -> FloatArray:
         return np.array(state.memory.state.point(), dtype=np.float64)
