@@ -235,7 +235,7 @@ def test_warm_start():
         model.fit(X, np.where(THREE == "a", "d", THREE))
     with pytest.raises(ValueError, match="features"):
         model.fit(X[:, :4], THREE)
-    with pytest.raises(DataError, match=r"layers\.0 was Dense"):
+    with pytest.raises(DataError, match=r"layers\.0\.width: expected 6 .* got 7"):
         model.set_params(hidden_layer_sizes=(7,)).fit(X, THREE)
     with pytest.raises(DataError, match="coefs_init: expected finite numbers of shape"):
         MLPClassifier((6,), **FAST).fit(X, THREE, coefs_init=[w[:2] for w in first])

@@ -22,6 +22,7 @@ from steepest.estimators.network_plan import (
     augmentation_of,
     batch_rows,
     check_batch,
+    check_normalised,
     decay_of,
     method_of,
     stack_of,
@@ -183,8 +184,9 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
             raise DataError("sample_weight: expected a training row with a weight above zero, got none.")
         scaling = self._net.scaling if again else find_scaling(self.scale, X, train, weights)
         stack = stack_of(self, X.shape, taught.meaning.n_outputs, self._net.dtype if again else None)
-        check_range(X, stack.dtype)
+        check_range(X, stack.dtype, scaling)
         check_batch(method, self)
+        check_normalised(stack, batch_rows(self, n), n)
         start = begin(stack, seed, self._net if again else None, coefs, intercepts, scaling)
         m = total if method.batch else batch_rows(self, n) * total / n
         given = Given(X, taught, weights, train, scaling, total, m, stack.dtype, again or coefs is not None)
@@ -404,7 +406,15 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         """Scores of the rows, (n, n_outputs)."""
         check_is_fitted(self)
         X, _ = checked(self, X, reset=False)
-        return self._net.scores(X)
+        scores = self._net.scores(X)
+        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+        if len(bad):
+            raise DataError(
+                f"X: the scores of {len(bad)} row(s) are not finite, the first is row {bad[0]}: its numbers are too "
+                f"large for this network in {scores.dtype}. Scale them as the rows of fit"
+                + (", or fit with dtype='float64'." if scores.dtype == np.float32 else ".")
+            )
+        return scores
 
     def _html_repr(self) -> str:
         drawn = str(super()._html_repr())

@@ -15,6 +15,7 @@ from steepest.protocols import AnyArray, FloatArray
 
 BLOCK = 1 << 20  # bytes of rows in float64, where something is computed of all of them
 _LARGEST = float(np.finfo(np.float32).max)
+_SQUARES = (1e-140, 1e140)  # sizes between which numbers have squares
 
 
 def checked(model: Any, X: Any, y: Any = None, *, reset: bool, numeric: bool = False) -> tuple[Any, Any]:
@@ -71,8 +72,14 @@ def blocks(X: Any, rows: AnyArray | None) -> Any:
         yield low, piece.astype(np.float64)
 
 
-def check_range(X: Any, dtype: Any) -> None:
-    """Raises where numbers of X are infinite in the dtype of the network."""
+def check_range(X: Any, dtype: Any, scaling: Scaling) -> None:
+    """Raises where numbers of X, or the factors of its columns, are infinite in the dtype of the network."""
+    factor = scaling.factor
+    if factor is not None and not np.all(factor <= float(np.finfo(dtype).max)):
+        raise DataError(
+            f"X: expected columns whose scale has an inverse in {np.dtype(dtype)}, got one of which it is "
+            f"{float(factor.max()):.3g}. Multiply the columns by a number, or use dtype='float64'."
+        )
     values = X.data if sp.issparse(X) else X
     if np.dtype(dtype) == np.float64 or values.dtype != np.float64 or values.size == 0:
         return
@@ -118,12 +125,19 @@ def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, weights: Float
         return Scaling(None, np.full(d, 1.0 / top) if top > 0.0 else None)
     n = X.shape[0] if rows is None else len(rows)
     p = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
-    mean = np.zeros(d)
+    mean, top = np.zeros(d), np.zeros(d)
     for low, block in blocks(X, rows):
         mean += np.asarray(block.T @ p[low : low + block.shape[0]]).ravel()
+        for extreme in (block.max(axis=0), -block.min(axis=0)):
+            np.maximum(top, extreme.toarray().ravel() if sparse else extreme, out=top)
+    unit = _units(top)
+    if unit is not None:
+        mean *= unit
     variance = np.zeros(d)
     for low, block in blocks(X, rows):
         q = p[low : low + block.shape[0]]
+        if unit is not None:
+            block = block.multiply(unit).tocsr() if sparse else block * unit
         if sparse:
             variance += np.asarray(block.multiply(block).T @ q).ravel()
         else:
@@ -134,7 +148,18 @@ def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, weights: Float
     # what rounding leaves of a constant column is no spread
     spread = variance > (1e-12 * mean) ** 2
     factor = np.where(spread, 1.0 / np.sqrt(np.where(spread, variance, 1.0)), 1.0)
+    if unit is not None:
+        with np.errstate(over="ignore"):  # `check_range` tells of it
+            mean, factor = mean / unit, np.where(spread, factor * unit, factor)
     return Scaling(None if sparse else mean, factor)
+
+
+def _units(top: FloatArray) -> FloatArray | None:
+    """Powers of two that bring columns to a size of 1 where squares would be 0 or infinite; None where none would."""
+    odd = (top > 0.0) & ((top < _SQUARES[0]) | (top > _SQUARES[1]))
+    if not odd.any():
+        return None
+    return np.where(odd, np.ldexp(1.0, np.clip(-np.frexp(top)[1], -1022, 1022)), 1.0)
 
 
 class SomeRows(Feed):

@@ -20,6 +20,7 @@ from steepest.estimators.network_objective import describe_network
 from steepest.estimators.network_plan import (
     augmentation_of,
     batch_rows,
+    check_normalised,
     decay_of,
     method_of,
     stack_of,
@@ -94,7 +95,8 @@ class NetworkPartial:
             raise DataError("sample_weight: expected a row with a weight above zero, got none.")
         scaling = find_scaling(self.scale, X, None, weights) if fresh else self._net.scaling
         stack = stack_of(self, X.shape, taught.meaning.n_outputs, None if fresh else self._net.dtype)
-        check_range(X, stack.dtype)
+        check_range(X, stack.dtype, scaling)
+        check_normalised(stack, batch_rows(self, n), n)
         start = begin(stack, seed, None if fresh else self._net, None, None, scaling)
         given = Given(X, taught, weights, None, scaling, total, batch_rows(self, n) * total / n, stack.dtype)
         asked = Asked(

@@ -21,6 +21,7 @@ from steepest.solvers.schedules_rows import InverseRows
 from steepest.transforms.augmentation import as_augmenter
 
 BATCH = ("lbfgs", "newton_cg", "newton")  # methods on all rows
+_UNFIT = {"adagrad_full": "couples all weights", "ftrl": "begins at zero weights, where a network stays"}
 AUTO_ROWS = 200  # of a batch, as scikit-learn's
 LITTLE = 1 << 21  # rows times weights up to which float64 costs no time
 
@@ -46,6 +47,7 @@ def method_of(model: Any) -> Method:
         Names the parameter, what there is, and the nearest.
     """
     given, named = (model.optimizer, "optimizer") if model.optimizer is not None else (model.solver, "solver")
+    known = sorted([*(name for name in RULES if name not in _UNFIT), *BATCH])
     if isinstance(given, str):
         rules: dict[str, Any] = {**RULES}
         key = given.replace("-", "_")
@@ -63,18 +65,19 @@ def method_of(model: Any) -> Method:
         if given in ("momentum", "nesterov"):
             return Method(given, rules[given](model.momentum))
         if given not in RULES:
-            known = sorted([*RULES, *BATCH])
             near = difflib.get_close_matches(given, known, n=1)
             raise InvalidParameterError(
                 f"The '{named}' parameter of {type(model).__name__} must be a str among {known} or a rule value. "
                 f"Got {given!r} instead.{f' Did you mean {near[0]!r}?' if near else ''}"
             )
-    rule = rule_value(given)
-    if rule.whole or rule.name == "ftrl":
-        raise IncompatibleError(
-            f"{named}: '{rule.name}' "
-            f"{'couples all weights' if rule.whole else 'begins at zero weights, where a network stays'}. Use 'adam'."
-        )
+    try:
+        rule = rule_value(given)
+    except InvalidParameterError:
+        raise InvalidParameterError(
+            f"{named}: expected one of {known} or a rule value, got {given!r:.100}. Try 'adam'."
+        ) from None
+    if rule.name in _UNFIT:
+        raise IncompatibleError(f"{named}: '{rule.name}' {_UNFIT[rule.name]}. Use 'adam'.")
     return Method(rule.name, rule)
 
 
@@ -96,12 +99,11 @@ def layers_of(model: Any) -> tuple[Dense, ...]:
         given = model.layers
         if isinstance(given, Dense | numbers.Integral) and not isinstance(given, bool):
             given = [given]
-        try:
-            items = list(given)
-        except TypeError:
+        items = list(given) if isinstance(given, list | tuple | np.ndarray) else None
+        if items is None:
             raise InvalidParameterError(
                 f"layers: expected a list of layers, got {given!r:.100}. Write [Dense(256, 'relu'), Dense(128)]."
-            ) from None
+            )
         return tuple(_layer(model, item, "layers") for item in items)
     sizes = model.hidden_layer_sizes
     items = list(sizes) if np.ndim(sizes) == 1 else [sizes]
@@ -160,7 +162,7 @@ def schedule_of(model: Any, n: int, steps: int) -> Any:
     """
     given, first = model.learning_rate, float(model.learning_rate_init)
     if not isinstance(given, str):
-        return get_schedule(given)
+        return _schedule(given)
     if given == "adaptive":
         return given
     if given == "constant":
@@ -172,7 +174,14 @@ def schedule_of(model: Any, n: int, steps: int) -> Any:
             f"learning_rate: '{given}' is for convex problems. Use 'constant', 'invscaling', 'adaptive', a number or a "
             "schedule of steepest.solvers.schedules."
         )
-    return get_schedule(given, eta0=first)
+    return _schedule(given, eta0=first)
+
+
+def _schedule(given: Any, **first: float) -> Any:
+    try:
+        return get_schedule(given, **first)
+    except InvalidParameterError as error:
+        raise InvalidParameterError(str(error).replace("'auto', ", "", 1)) from None
 
 
 def batch_rows(model: Any, n: int) -> int:
@@ -284,6 +293,17 @@ class Counted:
             self.spent = True
             return done._replace(note=f"max_fun={self.most:g} evaluations reached", exhausted=True)
         return done
+
+
+def check_normalised(stack: Stack, rows: int, n: int) -> None:
+    """Raises where batches of one row would be normalised."""
+    if rows > 1 or not stack.statistics_size:
+        return
+    named, got = ("X", f"{n}") if n == 1 else ("batch_size", "1")
+    raise InvalidParameterError(
+        f"{named}: batch normalisation takes the mean of a batch: expected at least 2 rows, got {got}. "
+        f"{'Give more rows' if n == 1 else 'Use batch_size=2 or more'}, or layers without batch_norm."
+    )
 
 
 def check_batch(method: Method, model: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,20 +57,21 @@ def begin(stack: Stack, seed: int, last: Trained | None, coefs: Any, intercepts:
 def check_same(stack: Stack, last: Trained) -> None:
     """Raises where layers are not those of the network so far."""
     before, now = last.stack, stack
-    said: list[tuple[str, Any, Any]] = [
-        (f"layers.{k}", a, b) for k, (a, b) in enumerate(zip(before.layers, now.layers, strict=False)) if a != b
-    ]
+    said: list[tuple[str, Any, Any]] = []
     if len(before.layers) != len(now.layers):
-        said.append(("the number of layers", len(before.layers), len(now.layers)))
+        said.append(("layers: the number of hidden ones", len(before.layers) - 1, len(now.layers) - 1))
+    for k, (a, b) in enumerate(zip(before.layers, now.layers, strict=False)):
+        name = "output" if k == len(before.layers) - 1 else f"layers.{k}"
+        pairs = [(field.name, getattr(a, field.name), getattr(b, field.name)) for field in fields(a)]
+        said += [(f"layers: {name}.{field}", old, new) for field, old, new in pairs if old != new]
     if before.dtype != now.dtype:
-        said.append(("dtype", before.dtype, now.dtype))
+        said.append(("dtype", str(before.dtype), str(now.dtype)))
     if before.n_features != now.n_features:
-        said.append(("the number of features", before.n_features, now.n_features))
+        said.append(("X: the number of features", before.n_features, now.n_features))
     if said:
-        name, old, new = said[0]
+        what, was, given = said[0]
         raise DataError(
-            f"layers: expected those of the network so far, got another: {name} was {old}, and is {new}. "
-            "Fit a new model, or set warm_start=False."
+            f"{what}: expected {was!r} as in the network so far, got {given!r}. Set it back, or fit a new model."
         )
 
 

@@ -23,7 +23,7 @@ from sklearn.utils.validation import column_or_1d
 
 from steepest.estimators.links import LINKS, log_expit, log_softmax
 from steepest.estimators.targets import Labels, encode
-from steepest.exceptions import DataError, IncompatibleError
+from steepest.exceptions import DataError, IncompatibleError, InvalidParameterError
 from steepest.networks.loss_terms import as_terms
 from steepest.networks.targets_loss import Objective
 from steepest.networks.units import get_unit
@@ -92,7 +92,10 @@ def is_auto(loss: Any) -> bool:
 
 
 def _own_unit(output_activation: Any) -> Any:
-    return get_unit("identity" if output_activation is None else output_activation)
+    try:
+        return get_unit("identity" if output_activation is None else output_activation)
+    except InvalidParameterError as error:
+        raise InvalidParameterError(f"output_{error}") from None
 
 
 def check_output(objective: Objective, output_activation: Any) -> None:
@@ -124,9 +127,11 @@ def teach_labels(model: Any, y: Any, s: Any, classes: Any = None, known: Meaning
         That of earlier rows, which these must have too.
     """
     if sp.issparse(y) or (y.ndim == 2 and y.shape[1] > 1):
+        _check_loss(model, known)
         return _teach_columns(model, y, classes, known)
     if y.ndim == 2:
         y = column_or_1d(y, warn=True)
+    _check_loss(model, known)
     if known is not None and known.sort != CLASSES:
         raise DataError(f"y: expected shape (n, {known.n_outputs}) as before, got {y.shape}. Pass the same columns.")
     labels = _labels_of(model, y, s, classes if known is None else known.classes)
@@ -135,14 +140,27 @@ def teach_labels(model: Any, y: Any, s: Any, classes: Any = None, known: Meaning
     return Taught(codes_as_targets(meaning, model.output_activation, labels.codes, k), meaning, labels)
 
 
+def _check_loss(model: Any, known: Meaning | None) -> None:
+    """Raises where the loss is not that of the network so far."""
+    if known is None or is_auto(model.loss):
+        return
+    terms, before = as_terms(list(pairs(model.loss, str(known.terms[0][1])))), as_terms(list(known.terms))
+    if terms != before:
+        raise DataError(
+            f"loss: expected that of the network so far, {[term.name for term in before]}, got {model.loss!r:.100}. "
+            "Set it back, or fit a new model."
+        )
+
+
 def _labels_of(model: Any, y: AnyArray, s: Any, classes: Any) -> Labels:
     name = type(model).__name__
     if classes is None:
         return encode(y, s, name)
     given = np.asarray(classes)
     known = np.unique(given)
-    if len(known) < 2 or given.ndim != 1:
-        raise DataError(f"classes: expected at least 2 labels in a list, got {classes!r:.100}.")
+    odd = given.dtype.kind == "f" and not np.isfinite(given).all()
+    if len(known) < 2 or given.ndim != 1 or odd:
+        raise DataError(f"classes: expected at least 2 labels in a list, none missing, got {classes!r:.100}.")
     new = sorted(set(y.tolist()) - set(known.tolist()), key=str)
     if new:
         raise DataError(
@@ -238,6 +256,7 @@ def teach_numbers(model: Any, y: AnyArray, known: Meaning | None = None) -> Taug
     """Targets of a regressor."""
     if sp.issparse(y):
         raise DataError("y: expected an array, got a sparse matrix. Use y.toarray().")
+    _check_loss(model, known)
     flat = y.ndim == 1
     Y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
     if known is not None and known.n_outputs != Y.shape[1]:

@@ -53,8 +53,15 @@ def sentence(name: str, certificate: Certificate) -> str:
     else:
         proven = f"nothing is proven (tol={certificate.tol:g})"
     cure = _CURES.get(certificate.status, _CURES[Status.STALLED])
-    if name.startswith("MLP") and certificate.status in (Status.DIVERGED, Status.STALLED):
+    if name.startswith("MLP") and certificate.status is Status.DIVERGED:
         cure = "Use a smaller learning_rate_init, clip_norm=1 or scale='standard', and scale the targets."
+    elif name.startswith("MLP") and certificate.status is Status.STALLED:  # of methods on all rows alone
+        cure = (
+            "At a kink no line search goes on: use a smooth activation such as 'softplus' or 'tanh', or solver='adam', "
+            "or accept this point by a larger tol."
+            if certificate.evidence.get("kinks")
+            else "Rounding stops progress: use scale='standard', a larger alpha, or accept this point by a larger tol."
+        )
     advice = certificate.evidence.get("advice")
     if advice is not None and certificate.bounds == "suboptimality" and name != "Perceptron":
         other = _CERTIFYING.get(name, f"{name}(solver='auto')")
