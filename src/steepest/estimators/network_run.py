@@ -15,7 +15,7 @@ from steepest.certify.network import WORK, certify_network, product_work
 from steepest.estimators.network_data import Scaling, SomeRows, make_feed
 from steepest.estimators.network_model import Trained
 from steepest.estimators.network_objective import describe_network
-from steepest.estimators.network_plan import Counted, Method, batch_rows, schedule_of
+from steepest.estimators.network_plan import Method, batch_rows, schedule_of
 from steepest.estimators.network_start import Start
 from steepest.estimators.network_targets import Taught
 from steepest.estimators.network_watch import HeldRows, NetworkMonitor
@@ -31,7 +31,7 @@ from steepest.record.history import History
 from steepest.record.observers import watching
 from steepest.solvers.loop import Limits, Outcome, run
 from steepest.solvers.network import NetworkEpochs, NetworkMemory
-from steepest.solvers.network_batch import network_solver
+from steepest.solvers.network_batch import NetworkDescent, network_solver
 
 NEVER = -1.0  # a target that no bound meets
 THREADED = 8_000_000  # multiply-adds of a product from which two threads of BLAS gain
@@ -205,7 +205,7 @@ def run_network(
         monitor = _monitor(stack, problem, given, asked.watch)
         if asked.method.batch:
             tol = 0.0 if model.tol is None else float(model.tol)
-            solver: Any = Counted(network_solver(asked.method.name, problem, tol=tol), float(model.max_fun))
+            solver: Any = network_solver(asked.method.name, problem, tol=tol, most=float(model.max_fun))
         else:
             waits = monitor is not None and monitor.patience is not None
             solver = make_epochs(model, asked, stack, feed.n, probes, None, waits)
@@ -214,12 +214,17 @@ def run_network(
         outcome = run(
             solver,
             problem,
-            start.w,
+            problem.start() if asked.method.batch else start.w,
             limits=limits,
             certify=work.judge,
             null_value=problem.null_value,
             observers=observers,
-            info={"title": type(model).__name__, "solver": asked.method.name},
+            info={
+                "title": type(model).__name__,
+                "solver": asked.method.name,
+                "round": "iteration" if asked.method.batch else "epoch",
+                "value": "objective" if asked.method.batch else "loss",
+            },
             monitor=monitor,
         )
     work.check(outcome)
@@ -271,10 +276,10 @@ class _Work:
         solver = self.solver
         if hasattr(solver, "rest"):
             solver.rest()
-        if status is Status.STALLED and (not isinstance(solver, Counted) or solver.rested):
+        if status is Status.STALLED and (not isinstance(solver, NetworkDescent) or solver.rested):
             status = Status.APPROXIMATE  # the rule of tol ended the run, as was asked
         elif status is Status.STALLED and solver.spent:
-            status = Status.BUDGET
+            status, reason = Status.BUDGET, f"max_fun={self.model.max_fun} reached: {reason}"
         trained = SHARE * float(self.problem.passes) * product_work(self.problem) / 2.0  # a product is two passes
         found = certify_network(
             self.problem,
@@ -304,7 +309,7 @@ class _Work:
         if monitor is not None and monitor.selects and monitor.improved:
             return  # the best parameters on the held-out rows are kept, and a warning says why the run ended
         said = outcome.certificate.reason.partition(";")[0]
-        if isinstance(self.solver, Counted):
+        if isinstance(self.solver, NetworkDescent):
             raise DataError(
                 f"X: the objective is not finite where '{self.solver.name}' began or went: {said}. "
                 "Scale the columns, with scale='standard', and the targets."
@@ -316,7 +321,7 @@ class _Work:
 
     def losses(self, outcome: Outcome) -> list[float]:
         """The mean loss of each epoch, or the objective of each iteration."""
-        if isinstance(self.solver, Counted):
+        if isinstance(self.solver, NetworkDescent):
             return [float(value) for value in outcome.history["objective"][1:]]
         return [float(value) for value in self.solver.losses]
 

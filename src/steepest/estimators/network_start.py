@@ -15,9 +15,9 @@ from steepest.protocols import AnyArray, FloatArray
 
 
 class Start(NamedTuple):
-    """Trainable numbers (float64) and running statistics to begin with, and how columns are scaled."""
+    """Trainable numbers and running statistics to begin with, of the stack's dtype, and how columns are scaled."""
 
-    w: FloatArray
+    w: AnyArray
     statistics: AnyArray
     scaling: Scaling
 
@@ -50,8 +50,7 @@ def begin(stack: Stack, seed: int, last: Trained | None, coefs: Any, intercepts:
     if coefs is not None or intercepts is not None:
         _place(stack, w, "coefs_init", coefs, ("weights",))
         _place(stack, w, "intercepts_init", intercepts, ("bias", "beta"))
-    w[:] = w.astype(stack.dtype)
-    return Start(w, statistics, scaling)
+    return Start(w.astype(stack.dtype), statistics, scaling)
 
 
 def check_same(stack: Stack, last: Trained) -> None:

@@ -109,12 +109,13 @@ class NetworkProblem:
         most = _block(stack, self.feed.sparse) if block is None else max(int(block), 1)
         self.block = -(-self.n // -(-self.n // most))  # blocks of one size, the last filled up with rows of weight zero
         self.statistics = None if statistics is None else np.array(statistics, dtype=np.float64)
+        self.x0: AnyArray
         if start is None:
             self.x0 = np.asarray(self.stack.initial(0), dtype=np.float64)
             if stack.fixed is not None:
                 self.stack.fixed = np.asarray(stack.fixed, dtype=np.float64)
         else:
-            self.x0 = np.asarray(start, dtype=np.float64)
+            self.x0 = np.asarray(start)
         if self.x0.shape != (self.size,):
             raise InvalidParameterError(f"start: expected {self.size} numbers, got shape {self.x0.shape}.")
         self.typical = np.broadcast_to(_UNIT, (self.size,))
@@ -172,7 +173,7 @@ class NetworkProblem:
 
     def start(self) -> FloatArray:
         """Where solvers begin."""
-        return self.x0.copy()
+        return self.x0.astype(np.float64)
 
     def weights(self, w: FloatArray) -> FloatArray:
         """The numbers themselves."""
