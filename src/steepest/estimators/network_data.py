@@ -125,12 +125,12 @@ def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, weights: Float
         return Scaling(None, np.full(d, 1.0 / top) if top > 0.0 else None)
     n = X.shape[0] if rows is None else len(rows)
     p = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
-    mean, top = np.zeros(d), np.zeros(d)
+    mean, sizes = np.zeros(d), np.zeros(d)
     for low, block in blocks(X, rows):
         mean += np.asarray(block.T @ p[low : low + block.shape[0]]).ravel()
         for extreme in (block.max(axis=0), -block.min(axis=0)):
-            np.maximum(top, extreme.toarray().ravel() if sparse else extreme, out=top)
-    unit = _units(top)
+            np.maximum(sizes, extreme.toarray().ravel() if sparse else extreme, out=sizes)
+    unit = _units(sizes)
     if unit is not None:
         mean *= unit
     variance = np.zeros(d)

@@ -13,7 +13,7 @@ from steepest.estimators.rates import rule_value
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.networks.layers import Dense
 from steepest.networks.stack import Stack
-from steepest.protocols import AnyArray, FloatArray, Round, Traits
+from steepest.protocols import AnyArray, FloatArray
 from steepest.rules.registry import RULES
 from steepest.solvers.schedule_names import get_schedule
 from steepest.solvers.schedules import Constant
@@ -242,57 +242,7 @@ def _square(n_features: int) -> str:
     return f"Use ({side}, {side})." if side * side == n_features else "Their product is the number of features."
 
 
-# -------------------------------------------------------------------------------------------- methods on all rows
-
-
-class Counted:
-    """A method on all rows that ends after so many evaluations.
-
-    Parameters
-    ----------
-    solver : NetworkDescent
-    most : float
-        Passes over the rows.
-
-    Attributes
-    ----------
-    spent : bool
-        Whether it ended so.
-    """
-
-    def __init__(self, solver: Any, most: float) -> None:
-        self.solver, self.most = solver, most
-        self.name, self.patience = solver.name, solver.patience
-        self.spent = False
-        self._problem: Any = None
-        self._before = 0.0
-
-    @property
-    def notes(self) -> list[str]:
-        """Those of the method."""
-        return list(self.solver.notes)
-
-    @property
-    def rested(self) -> bool:
-        """Whether no entry of the gradient was above tol in the end."""
-        return bool(self.solver.rested)
-
-    def missing(self, traits: Traits) -> str | None:
-        """What the method needs and the problem lacks."""
-        return self.solver.missing(traits)  # type: ignore[no-any-return]
-
-    def start(self, problem: Any, w: FloatArray) -> Any:
-        """As the method."""
-        self._problem, self._before = problem, float(problem.passes)
-        return self.solver.start(problem, w)
-
-    def advance(self, state: Any) -> Round:
-        """A round of the method."""
-        done: Round = self.solver.advance(state)
-        if not done.exhausted and self._problem.passes - self._before >= self.most:
-            self.spent = True
-            return done._replace(note=f"max_fun={self.most:g} evaluations reached", exhausted=True)
-        return done
+# ---------------------------------------------------------------------------------------------- what cannot be
 
 
 def check_normalised(stack: Stack, rows: int, n: int) -> None:

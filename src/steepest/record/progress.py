@@ -37,6 +37,7 @@ class Progress:
         self._live: Any = None
         self._last = -math.inf
         self._row: dict[str, float] = {}
+        self._round, self._value = "round", "objective"  # how a round and what it measures are called
 
     def begin(self, info: dict[str, Any]) -> None:
         """Opens the line."""
@@ -45,6 +46,7 @@ class Progress:
         if self.console is None:
             self.console = Console(stderr=True, highlight=False)
         self.title = str(info.get("title", self.title))
+        self._round, self._value = str(info.get("round", "round")), str(info.get("value", "objective"))
         self._last, self._row = -math.inf, {}
         if self.console.is_terminal and not self.console.is_dumb_terminal:
             from rich.live import Live
@@ -79,16 +81,18 @@ class Progress:
             self._live = None
 
     def _line(self, row: dict[str, float]) -> str:
-        gap = f"  gap {row['relative_gap']:.2e}" if math.isfinite(row["relative_gap"]) else ""
-        held = "".join(
-            f"  {name.replace('_', ' ')} {row[name]:.6g}"
-            for name in ("validation_loss", "validation_score")
-            if math.isfinite(row.get(name, math.nan))
+        shown = (
+            ("objective", self._value, ".8g"),
+            ("relative_gap", "gap", ".2e"),
+            ("validation_loss", "validation loss", ".6g"),
+            ("validation_score", "validation score", ".6g"),
+            ("gradient_norm", "gradient", ".2e"),
         )
-        return (
-            f"{self.title}: round {row['iteration']:.0f}  objective {row['objective']:.8g}{gap}{held}"
-            f"  gradient {row['gradient_norm']:.2e}  passes {row['passes']:.1f}  {row['seconds']:.1f} s"
+        numbers = "".join(
+            f"  {text} {row[name]:{form}}" for name, text, form in shown if math.isfinite(row.get(name, math.nan))
         )
+        passes = f"  passes {row['passes']:.1f}" if self._round != "epoch" else ""
+        return f"{self.title}: {self._round} {row['iteration']:.0f}{numbers}{passes}  {row['seconds']:.1f} s"
 
     def _text(self, row: dict[str, float]) -> Any:
         from rich.text import Text
