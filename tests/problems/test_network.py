@@ -244,3 +244,41 @@ def test_scipy_finds_no_less(rng):
 
     found = minimize(function, problem.start(), jac=True, method="L-BFGS-B", options={"gtol": 1e-9, "ftol": 0.0})
     assert np.abs(problem.evaluate(found.x).gradient).max() < 1e-6
+
+
+def test_programs_that_stand_at_an_array_read_it_and_give_it_back():
+    stack, objective = Stack(2, [Dense(3, "tanh")], 1), Objective("squared_error", 1)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((7, 2)), objective.targets(rng.standard_normal(7))
+    problem = NetworkProblem(stack, objective, as_feed(X, np.float64), y, block=3)
+    w, other = rng.standard_normal((2, problem.size))
+    expected = problem.evaluate(w)
+    problem.stand(w)
+    kept = w.copy()
+    at = problem.evaluate(w)
+    assert (at.value, at.gradient.tolist()) == (expected.value, expected.gradient.tolist())
+    problem.release()
+    assert problem.evaluate(other).value != at.value
+    np.testing.assert_array_equal(w, kept)
+    product = problem.hvp(expected, other)
+    problem.release()
+    np.testing.assert_array_equal(problem.hvp(expected, other), product)
+
+
+def test_blocks_that_do_not_divide_the_rows_change_nothing():
+    """The last block is filled up with rows of weight zero."""
+    objective = Objective("cross_entropy", 3)
+    stack = Stack(4, [Dense(5, "tanh"), Dense(3, "softplus")], 3)
+    rng = np.random.default_rng(1)
+    X, y, s = rng.standard_normal((23, 4)), objective.targets(np.arange(23) % 3), rng.random(23)
+    whole = NetworkProblem(stack, objective, as_feed(X, np.float64), y, s, l2=0.1, block=23)
+    w, v = rng.standard_normal((2, whole.size))
+    expected, product = whole.evaluate(w), whole.hvp(whole.evaluate(w), v)
+    for block in (1, 4, 10, 22):
+        problem = NetworkProblem(stack, objective, as_feed(X, np.float64), y, s, l2=0.1, block=block)
+        at = problem.evaluate(w)
+        assert at.value == pytest.approx(expected.value, rel=1e-14)
+        np.testing.assert_allclose(at.gradient, expected.gradient, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(problem.hvp(at, v), product, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(problem.scores(w), whole.scores(w), rtol=1e-13)
+        assert problem.value(w) == pytest.approx(expected.value, rel=1e-14)

@@ -206,10 +206,26 @@ def certify_network(
     bad = diverged(w, tol)
     if bad is not None:
         return bad
-    w = np.array(w, dtype=np.float64)
+    w = np.require(w, np.float64, ["C", "W"])
     problem.stand(w)
+    try:
+        return _certified(problem, w, tol, status, reason, curvature, asks, work)
+    finally:
+        problem.release()
+
+
+def _certified(
+    problem: Any,
+    w: FloatArray,
+    tol: float,
+    status: Status,
+    reason: str,
+    curvature: bool | Literal["auto"],
+    asks: str,
+    work: float,
+) -> Certificate:
     at = problem.evaluate(w)
-    problem.stand(w)  # gives the first program back: products with the Hessian have one of their own
+    problem.stand(w)  # gives the program back: products with the Hessian have one of their own
     if not math.isfinite(at.value):
         said = f"{reason}; the objective or its gradient is not finite" if reason else "the objective is not finite"
         return nothing(tol, Status.DIVERGED, said, {"verdict": "not stationary"}, at.value)

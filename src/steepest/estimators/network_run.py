@@ -290,7 +290,6 @@ class _Work:
             curvature=False if status is Status.DIVERGED else self.model.curvature,
             work=min(WORK, trained),
         )
-        self.problem.release()
         if found.status is Status.APPROXIMATE and reason and not found.reason.startswith(reason):
             found = replace(found, reason=f"{reason}; {found.reason}")
         return found
