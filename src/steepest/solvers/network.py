@@ -288,7 +288,7 @@ class NetworkEpochs:
         self.memory = kept
 
     def _point(self, state: EpochsState) -> FloatArray:
-        return np.array(state.memory.state.point(), dtype=np.float64)
+        return state.memory.state.point().copy()
 
     def _share(self, state: EpochsState) -> None:
         """The function that the problem computes is that of the running statistics as they are now."""
