@@ -16,9 +16,6 @@ import numpy as np
 from steepest.certify.network import FEWEST, WORK, look_network, product_work
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.protocols import Evaluation, FloatArray, Round, Traits
-from steepest.solvers.catalogue import make
-from steepest.solvers.settling import leave
-from steepest.solvers.trust import NewtonModel, TrustRegion
 
 NAMES = ("lbfgs", "newton_cg", "newton")
 NEWTON_LARGEST = 500  # parameters up to which "newton" forms their Hessian
@@ -103,6 +100,8 @@ class NetworkDescent:
         seen = look_network(state.problem, at, _SADDLE, min(0.1 * WORK, products * product_work(state.problem)))
         if seen is None or seen.verdict != "saddle":
             return None
+        from steepest.solvers.settling import leave
+
         found = leave(state.problem, at, seen.direction)
         if found is None:
             return None
@@ -148,6 +147,9 @@ def network_solver(
         For layers with batch normalisation or dropout, whose training function changes from batch to batch; for a loss
         with kinks; for a network too large for "newton".
     """
+    from steepest.solvers.catalogue import make  # many modules, which a network trained by epochs does without
+    from steepest.solvers.trust import NewtonModel, TrustRegion
+
     key = name.replace("-", "_") if isinstance(name, str) else name
     if key not in NAMES:
         raise InvalidParameterError(f"solver: expected one of {list(NAMES)} for all rows at once, got {name!r}.")
