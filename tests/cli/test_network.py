@@ -122,6 +122,7 @@ def test_methods_on_all_rows_and_early_ends():
         (("--model", "svm", "--batch-norm"), "--batch-norm belongs to --model mlp"),
         (("--model", "mlp", "--layers", "10,x"), "--layers must be widths"),
         (("--model", "mlp", "--layers", "10,0"), "--layers must be widths"),
+        (("--model", "mlp", "--layers", ""), "--layers must be widths"),
         (("--model", "mlp", "--dropout", "1"), "--dropout must be below 1"),
         (("--model", "mlp", "--activation", "rely"), "did you mean 'relu'"),
         (("--model", "mlp", "--optimizer", "adma"), "Did you mean 'adam'"),

@@ -74,7 +74,7 @@ def _layers(given: Mapping[str, Any]) -> list[Any]:
     """Hidden layers from their widths and what they share."""
     from steepest.networks.layers import Dense
 
-    text = given["layers"] or "100"
+    text = "100" if given["layers"] is None else given["layers"]
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() and int(word) > 0 for word in words):
         raise typer.BadParameter(f"--layers must be widths of at least 1 with commas, such as 256,128, got {text!r}")
