@@ -18,7 +18,6 @@ from steepest.rules.registry import RULES
 from steepest.solvers.schedule_names import get_schedule
 from steepest.solvers.schedules import Constant
 from steepest.solvers.schedules_rows import InverseRows
-from steepest.transforms.augmentation import as_augmenter
 
 BATCH = ("lbfgs", "newton_cg", "newton")  # methods on all rows
 _UNFIT = {"adagrad_full": "couples all weights", "ftrl": "begins at zero weights, where a network stays"}
@@ -233,6 +232,8 @@ def augmentation_of(model: Any, n_features: int, shift: Any, factor: Any, dtype:
             )
     if model.augment is None:
         return None
+    from steepest.transforms.augmentation import as_augmenter
+
     ready = as_augmenter(model.augment, shape).prepared(n_features)
     return ready if shift is None and factor is None else Rescaled(ready, shift, factor, dtype)
 
