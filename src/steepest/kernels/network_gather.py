@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from steepest.jit import fast_kernel, kernel
 from steepest.kernels.prefetch import prefetch
 
@@ -70,6 +72,22 @@ def sparse_product(indptr, indices, data, rows, factor, W, out):
 
 
 @fast_kernel
+def add_sparse_product(indptr, indices, data, rows, factor, W, out):
+    """out <- out + X[rows] W, as `sparse_product`."""
+    width = W.shape[1]
+    for i in range(out.shape[0]):
+        row, target = rows[i], out[i]
+        for k in range(indptr[row], indptr[row + np.uint64(1)]):
+            j = indices[k]
+            x = W.dtype.type(data[k])
+            if factor.shape[0]:
+                x *= factor[j]
+            source = W[j]
+            for c in range(width):
+                target[c] += x * source[c]
+
+
+@fast_kernel
 def sparse_gradient(indptr, indices, data, rows, factor, D, out):
     """out <- X[rows]' D: zeros, and a multiple of a row of D for every stored entry."""
     out[...] = 0.0
@@ -84,6 +102,73 @@ def sparse_gradient(indptr, indices, data, rows, factor, D, out):
             target = out[j]
             for c in range(width):
                 target[c] += x * source[c]
+
+
+@kernel
+def square_entries(indptr, indices, data, rows, factor):
+    """The sum of squares of the stored entries of rows."""
+    total = 0.0
+    for i in range(rows.shape[0]):
+        for k in range(indptr[rows[i]], indptr[rows[i] + np.uint64(1)]):
+            x = np.float64(data[k])
+            if factor.shape[0]:
+                x *= factor[indices[k]]
+            total += x * x
+    return total
+
+
+@kernel
+def gather_runs(X, rows, starts, lengths, shift, factor, out):
+    """out <- (X[rows] - shift) * factor for runs of columns, side by side; as `gather_dense`.
+
+    ``shift`` and ``factor`` are those of the columns of ``out``.
+    """
+    m = out.shape[0]
+    zero = out.dtype.type(0)
+    step = max(1, _LINE // X.itemsize)
+    for i in range(m):
+        if i + _AHEAD < m:
+            ahead = X[rows[i + _AHEAD]]
+            for run in range(starts.shape[0]):
+                for j in range(starts[run], starts[run] + lengths[run], step):
+                    prefetch(ahead, j)
+        source, at = X[rows[i]], 0
+        for run in range(starts.shape[0]):
+            long = lengths[run]
+            piece, target = source[starts[run] : starts[run] + long], out[i, at : at + long]
+            if factor.shape[0] == 0:
+                for j in range(long):
+                    target[j] = piece[j]
+            else:
+                for j in range(long):
+                    target[j] = (zero + piece[j] - shift[at + j]) * factor[at + j]
+            at += long
+
+
+@kernel
+def count_entries(X, starts, lengths, counts):
+    """counts[i] <- how many numbers of row i, in runs of columns, are not zero."""
+    for i in range(X.shape[0]):
+        found = 0
+        for run in range(starts.shape[0]):
+            piece = X[i, starts[run] : starts[run] + lengths[run]]
+            for j in range(piece.shape[0]):
+                found += piece[j] != 0
+        counts[i] = found
+
+
+@kernel
+def keep_entries(X, starts, lengths, indptr, indices, data):
+    """The numbers that are not zero in runs of columns as compressed rows; columns count within the runs."""
+    for i in range(X.shape[0]):
+        at, k = 0, indptr[i]
+        for run in range(starts.shape[0]):
+            piece = X[i, starts[run] : starts[run] + lengths[run]]
+            for j in range(piece.shape[0]):
+                if piece[j] != 0:
+                    indices[k], data[k] = at + j, piece[j]
+                    k += 1
+            at += piece.shape[0]
 
 
 @kernel

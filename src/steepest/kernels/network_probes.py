@@ -8,7 +8,7 @@ from steepest.jit import fast_kernel, kernel
 
 
 @kernel
-def output_facts(a, mask, low, high, on, out):  # type: ignore[no-untyped-def]
+def output_facts(a, mask, low, high, on, out):
     """Mean, variance, sum of squares, and shares of outputs at their limits and of units that nothing switches on.
 
     Parameters
@@ -59,7 +59,7 @@ def output_facts(a, mask, low, high, on, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def slope_facts(slopes, out):  # type: ignore[no-untyped-def]
+def slope_facts(slopes, out):
     """Sum and largest of ``|slopes|``, float64; nan where one is nan."""
     total, largest = 0.0, 0.0
     for i in range(slopes.shape[0]):
@@ -73,7 +73,7 @@ def slope_facts(slopes, out):  # type: ignore[no-untyped-def]
 
 
 @fast_kernel
-def norm(x):  # type: ignore[no-untyped-def]
+def norm(x):
     """The Euclidean norm of a vector, summed in float64."""
     total = 0.0
     for i in range(x.shape[0]):
@@ -83,7 +83,7 @@ def norm(x):  # type: ignore[no-untyped-def]
 
 
 @fast_kernel
-def difference_norm(x, y):  # type: ignore[no-untyped-def]
+def difference_norm(x, y):
     """The Euclidean norm of ``x - y``, summed in float64."""
     total = 0.0
     for i in range(x.shape[0]):

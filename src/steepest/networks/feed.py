@@ -7,6 +7,7 @@ that layer's gradient.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from steepest.exceptions import DataError, InvalidParameterError
-from steepest.kernels.network_gather import gather_dense, gather_sparse, sparse_gradient, sparse_product
+from steepest.kernels.network_gather import gather_dense, gather_sparse, sparse_gradient, sparse_product, square_entries
 from steepest.networks.node import INDEX, Input, Node
 from steepest.networks.operations import Call, Operation
 from steepest.protocols import AnyArray
@@ -164,6 +165,13 @@ class SparseBatch:
         """The rows of the next run."""
         self.rows[:] = rows
 
+    def norm(self) -> float:
+        """The Frobenius norm of the batch; nan where entries are stored twice."""
+        X = self.feed.X
+        if not X.has_canonical_format:
+            return math.nan
+        return math.sqrt(square_entries(X.indptr, X.indices, X.data, self.rows, self.factor))
+
     def product(self, weights: Node) -> Node:
         """``X_B W``, of shape (count, width): O(non-zeros of the batch times width), as its gradient."""
         return self.apply(SparseProduct(self), weights)
@@ -189,7 +197,7 @@ class SparseProduct(Operation):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        w = _contiguous(ins[0], calls)
+        w = contiguous(ins[0], calls)
         X, batch = self.batch.feed.X, self.batch
         run: Any = sparse_product
         run(X.indptr, X.indices, X.data, batch.rows[:0], batch.factor, w, out[:0])  # compiles now
@@ -218,7 +226,7 @@ class SparseGradient(Operation):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        d = _contiguous(ins[0], calls)
+        d = contiguous(ins[0], calls)
         X, batch = self.batch.feed.X, self.batch
         run: Any = sparse_gradient
         run(X.indptr, X.indices, X.data, batch.rows[:0], batch.factor, d[:0], out)  # compiles now
@@ -234,7 +242,8 @@ class SparseGradient(Operation):
         return None if tangents[0] is None else self.batch.apply(self, tangents[0])
 
 
-def _contiguous(array: AnyArray, calls: list[Call]) -> AnyArray:
+def contiguous(array: AnyArray, calls: list[Call]) -> AnyArray:
+    """The array, or a C-contiguous copy that a further call renews."""
     if array.flags.c_contiguous:
         return array
     held = np.empty(array.shape, array.dtype)

@@ -56,7 +56,7 @@ class Probed(Protocol):
 
     @property
     def last(self) -> Any:
-        """The batch of the last step, an object with the number of its rows as ``count``."""
+        """The batch of the last step: ``count`` rows, of the Frobenius norm ``norm()``."""
         ...
 
     def graph(self) -> tuple[Any, Node, dict[Node, AnyArray]]:
@@ -216,13 +216,19 @@ class _View:
         seen["delta_bound"][-1] = seen["delta_norm"][-1]
         for k in range(count - 2, -1, -1):
             seen["delta_bound"][k] = seen["slope_max"][k] * seen["factor"][k + 1] * seen["delta_bound"][k + 1]
-        x = self._network.x
-        seen["gradient_bound"][0] = math.nan if x is None else norm(value[x].reshape(-1))
+        seen["gradient_bound"][0] = self._rows()
         for k in range(1, count):
             seen["gradient_bound"][k] = norm(value[self._network.activations[k - 1]].reshape(-1))
         seen["gradient_bound"] *= bounds * seen["delta_bound"]
         seen["gradient_bound"][[k for k in range(count) if k not in self._weights]] = math.nan
         return np.array(list(seen.values()))
+
+    def _rows(self) -> float:
+        """The norm of the batch."""
+        x, last = self._network.x, self.training.last
+        if x is not None:
+            return float(norm(self._program.values[x].reshape(-1)))
+        return math.nan if last is None else float(last.norm())
 
     def _piece(self, free: dict[int, Any], held: dict[int, Any], layer: int) -> AnyArray:
         block = free.get(layer) or held[layer]

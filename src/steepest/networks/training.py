@@ -10,7 +10,7 @@ import numbers
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.kernels.network_update import average
 from steepest.networks.program import Program
+from steepest.networks.split import Split, split
 from steepest.networks.training_batch import Batch
 from steepest.networks.training_update import Helper, Move, Pace, stepping
 from steepest.parallel import effective_jobs
@@ -167,6 +168,7 @@ class Training:
             numbers=0 if feed.sparse or augment is not None else self.batch_size * feed.n_features,
         )
         self.l2 = self._move.l2
+        self._split = split_for(stack, feed, self.batch_size) if augment is None else None
         self._pace = Pace(self._move.shared and effective_jobs(threads) > 1)
         self.augment, self.seed, self.average = augment, int(seed), average
         if augment is not None and feed.sparse:
@@ -292,16 +294,25 @@ class Training:
         edges = self.edges(len(rows)).tolist()
         if len(self.losses) != len(edges) - 1:
             self.losses = np.zeros(len(edges) - 1)
-        for low in range(start, stop, _PIECE):
-            high, helped = min(low + _PIECE, stop), self._pace.choose()
-            began = time.perf_counter()
-            with Helper() if helped else nullcontext() as helper:
-                if self.augment is None:
-                    self._walk(rows, factors, rates, low, high, edges, helper)
-                else:
-                    self._ahead(rows, factors, rates, low, high, edges, helper)
-            self._pace.note(helped, (time.perf_counter() - began) / (high - low), high - low)
+        with self._arranged():
+            for low in range(start, stop, _PIECE):
+                high, helped = min(low + _PIECE, stop), self._pace.choose()
+                began = time.perf_counter()
+                with Helper() if helped else nullcontext() as helper:
+                    if self.augment is None:
+                        self._walk(rows, factors, rates, low, high, edges, helper)
+                    else:
+                        self._ahead(rows, factors, rates, low, high, edges, helper)
+                self._pace.note(helped, (time.perf_counter() - began) / (high - low), high - low)
         return bool(np.isfinite(self.losses[start:stop]).all() and np.isfinite(self.w).all())
+
+    def _arranged(self) -> AbstractContextManager[None]:
+        """While steps are taken, the first layer's weights lie as the columns of the split do."""
+        if self._split is None:
+            return nullcontext()
+        first = self.stack.blocks[0]
+        vectors = [self.w, self.g, *self.state.slots, *([] if self.state.mean is None else [self.state.mean])]
+        return self._split.arranged(*(vector[first.slice].reshape(first.shape) for vector in vectors))
 
     def _walk(
         self,
@@ -364,7 +375,7 @@ class Training:
                 del self._batches[next(iter(self._batches))]
             kept = self._batches[key] = []
         while len(kept) <= which:
-            kept.append(Batch(self.stack, self.objective, self.feed, count, self.w, self.g, key[1]))
+            kept.append(Batch(self.stack, self.objective, self._split or self.feed, count, self.w, self.g, key[1]))
         return kept[which]
 
     def _step(
@@ -404,3 +415,9 @@ def _count(name: str, given: Any) -> int:
     if isinstance(given, bool) or not isinstance(given, numbers.Integral) or given < 1:
         raise InvalidParameterError(f"{name}: expected a whole number >= 1, got {given!r}. Try 128.")
     return int(given)
+
+
+def split_for(stack: Any, feed: Any, count: int) -> Split | None:
+    """The feed with its rare columns apart, where the first layer is trained and that pays."""
+    first = stack.layers[0]
+    return split(feed, count, first.columns) if first.trainable else None

@@ -112,6 +112,12 @@ class Batch:
         else:
             self.feed.take(rows, self.x)
 
+    def norm(self) -> float:
+        """The Frobenius norm of the rows, as the network sees them; nan where it is not known."""
+        if self._sparse is not None:
+            return float(self._sparse.norm())
+        return float(np.linalg.norm(self.x.astype(np.float64)))
+
     def label(self, rows: AnyArray, y: AnyArray, s: AnyArray, factors: AnyArray) -> None:
         """Targets, and row weights times factors (either of length 0: all 1)."""
         gather_labels(y, rows, self.y)
