@@ -164,6 +164,39 @@ def test_limits_and_interrupts_are_heard_within_an_epoch() -> None:
     assert time.perf_counter() - began < 120.0  # a thousand epochs would take far longer
 
 
+@pytest.mark.parametrize("ended", ["interrupt", "time"])
+def test_a_part_of_the_first_epoch_is_kept_with_its_statistics(ended: str) -> None:
+    class Cut(NetworkEpochs):
+        """Ends at its third call, within the first epoch."""
+
+        calls, reached = 0, None
+
+        def advance(self, state: Any) -> Any:
+            self.calls += 1
+            if self.calls == 4:
+                if ended == "interrupt":
+                    raise KeyboardInterrupt
+                pytest.fail("the limit of time was not looked at")
+            done = super().advance(state)
+            self.reached = (done.w.copy(), state.memory.state.statistics.astype(float))
+            if self.calls == 3 and ended == "time":
+                time.sleep(max(0.0, 1.1 - (time.perf_counter() - began)))
+            return done
+
+    run(NetworkEpochs(batch_size=2), posed(Dense(8, "relu", batch_norm=True)), 1)  # compiles
+    many = np.tile(X, (400, 1))
+    problem = posed(Dense(8, "relu", batch_norm=True), X=many, y=np.tile(Y, 400))
+    solver = Cut(learning_rate=0.01, batch_size=2)
+    began = time.perf_counter()
+    out = run(solver, problem, 5, max_time=1.0 if ended == "time" else None)
+    assert out.certificate.status is (Status.BUDGET if ended == "time" else Status.INTERRUPTED)
+    assert out.iterations == (0 if ended == "time" else 1)
+    assert solver.reached is not None
+    np.testing.assert_array_equal(out.w, solver.reached[0])
+    assert not np.array_equal(out.w, problem.start())
+    np.testing.assert_array_equal(problem.statistics, solver.reached[1])
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(InvalidParameterError, match="ftrl"):
         NetworkEpochs("ftrl")

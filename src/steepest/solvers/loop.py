@@ -313,10 +313,10 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
             watch.iterations += 1
         round_ = solver.advance(state)
         while round_.part:
+            watch.last = round_.w  # an interrupt may come before the round is finished
             late = watch.late()
             if late is not None:
-                watch.iterations -= 1  # this one is not finished
-                watch.last = round_.w
+                watch.iterations -= 1
                 return Status.BUDGET, late
             round_ = solver.advance(state)
         at = round_.at

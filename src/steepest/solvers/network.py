@@ -237,6 +237,7 @@ class NetworkEpochs:
         if not finite:
             return Round(None, rate, w=np.full(len(training.w), math.nan))
         if stop < many:
+            self._share(state)
             return Round(None, rate, w=self._point(state), part=True)
         loss = training.finish(visit.rows)
         state.visit = None
