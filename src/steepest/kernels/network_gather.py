@@ -118,31 +118,26 @@ def square_entries(indptr, indices, data, rows, factor):
 
 
 @kernel
-def gather_runs(X, rows, starts, lengths, shift, factor, out):
-    """out <- (X[rows] - shift) * factor for runs of columns, side by side; as `gather_dense`.
+def gather_columns(X, rows, columns, shift, factor, out):
+    """out <- (X[rows, columns] - shift) * factor, as `gather_dense`; unsigned columns need no test.
 
     ``shift`` and ``factor`` are those of the columns of ``out``.
     """
-    m = out.shape[0]
+    m, d, k = out.shape[0], X.shape[1], columns.shape[0]
     zero = out.dtype.type(0)
     step = max(1, _LINE // X.itemsize)
     for i in range(m):
         if i + _AHEAD < m:
             ahead = X[rows[i + _AHEAD]]
-            for run in range(starts.shape[0]):
-                for j in range(starts[run], starts[run] + lengths[run], step):
-                    prefetch(ahead, j)
-        source, at = X[rows[i]], 0
-        for run in range(starts.shape[0]):
-            long = lengths[run]
-            piece, target = source[starts[run] : starts[run] + long], out[i, at : at + long]
-            if factor.shape[0] == 0:
-                for j in range(long):
-                    target[j] = piece[j]
-            else:
-                for j in range(long):
-                    target[j] = (zero + piece[j] - shift[at + j]) * factor[at + j]
-            at += long
+            for j in range(0, d, step):
+                prefetch(ahead, j)
+        source, target = X[rows[i]], out[i]
+        if factor.shape[0] == 0:
+            for j in range(k):
+                target[j] = source[columns[j]]
+        else:
+            for j in range(k):
+                target[j] = (zero + source[columns[j]] - shift[j]) * factor[j]
 
 
 @kernel

@@ -22,7 +22,7 @@ import numpy as np
 from steepest.kernels.network_gather import (
     add_sparse_product,
     count_entries,
-    gather_runs,
+    gather_columns,
     keep_entries,
     sparse_gradient,
     square_entries,
@@ -57,7 +57,7 @@ class Split(Feed):
         self.index: AnyArray | None = getattr(feed, "index", None)  # of a feed of some rows
         self.order, self.dense = order, dense
         self.indptr, self.indices, self.data = tail
-        self.starts, self.lengths = _runs(order[:dense])
+        self.columns = order[:dense].astype(np.uint32)
         self.back = np.argsort(order)
 
     def batch(self, count: int, dtype: Any = None) -> SplitBatch:
@@ -92,7 +92,7 @@ class SplitBatch(SparseBatch):
         """The rows of the next run."""
         feed = self.feed
         self.rows[:] = rows if feed.index is None else feed.index[rows]
-        gather_runs(feed.X, self.rows, feed.starts, feed.lengths, self.shift, self.factor, self.x)
+        gather_columns(feed.X, self.rows, feed.columns, self.shift, self.factor, self.x)
 
     def norm(self) -> float:
         """The Frobenius norm of the batch."""
