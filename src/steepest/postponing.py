@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -37,7 +38,8 @@ def postponed(*names: str, unless: str = NEEDED_BY) -> Iterator[None]:
     Parameters
     ----------
     *names : str
-        What to postpone, by default `SELDOM`; those that are not installed, or loaded already, are left alone.
+        What to postpone, by default `SELDOM`; those of libraries that are not installed, and those that are loaded
+        already, are left alone.
     unless : str
         Nothing is done where this module is loaded.
 
@@ -59,10 +61,9 @@ def postponed(*names: str, unless: str = NEEDED_BY) -> Iterator[None]:
         for name in names or SELDOM:
             if name in sys.modules:
                 continue
-            spec = _found(name)
-            if spec is not None:
+            if _installed(name.partition(".")[0]):
                 later = _Later(name)
-                later.__spec__ = spec
+                later.__spec__ = ModuleSpec(name, None)
                 sys.modules[name] = later
                 made.append(later)
         yield
@@ -72,9 +73,9 @@ def postponed(*names: str, unless: str = NEEDED_BY) -> Iterator[None]:
                 del sys.modules[later.__name__]
 
 
-def _found(name: str) -> Any:
-    """Where a module would be loaded from; None where it is not installed."""
+def _installed(library: str) -> bool:
+    """Whether a library could be loaded; it is not, for that."""
     try:
-        return find_spec(name)
+        return find_spec(library) is not None
     except (ImportError, ValueError):
-        return None
+        return False
