@@ -40,6 +40,9 @@ clone of a model with a lock (skorch 701)              a_callback_that_holds_a_l
 float32 warnings (sk 34191)                            CASES, estimators: float32_without_warnings
 index 0 in a format that counts from 1 (liblinear 51)  readers/test_libsvm.py, cli/test_fit.py
 line search ends by rounding (sk 23314)                estimators: rounding_at_the_optimum_is_no_failure
+MLP explodes with early stopping (sk 29504)            estimators/test_network.py: a_training_that_explodes
+batch norm without gradients (backpack 239)            estimators/test_network_hostile_control.py
+memory, late labels, Ctrl-C, joblib, of networks       estimators/test_network_hostile_control.py
 =====================================================  =============================================================
 """
 
