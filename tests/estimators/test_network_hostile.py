@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
@@ -272,11 +273,17 @@ def test_arrays_that_cannot_be_written_or_lie_backwards():
         (ONE * 1j, "Complex"),
         (None, "requires y"),
         (TWO[:5], "inconsistent numbers of samples"),
+        (pd.Series(["a", "b", None] * 20, dtype="string"), "contains NaN: 20 label"),
     ],
 )
 def test_labels_that_are_none(y, said):
     with pytest.raises(ValueError, match=said):
         classifier().fit(X, y)
+
+
+def test_targets_that_are_sparse():
+    with pytest.raises(DataError, match=r"^y: expected an array, got a sparse matrix. Use"):
+        regressor().fit(X, sp.csr_array(ONE[:, None]))
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,16 @@ def test_a_monitor_that_writes_changes_nothing():
     assert same(plain, classifier(monitor=writes, **how).fit(X, TWO))
 
 
+def test_rows_without_weight_are_neither_trained_on_nor_held_out():
+    s = (np.arange(60) % 3 > 0) * 1.0
+    how = {"early_stopping": True, "max_iter": 10, "batch_size": 7, "learning_rate_init": 0.05, "scale": "standard"}
+    weighted, absent = classifier(**how).fit(X, TWO, s), classifier(**how).fit(X[s > 0], TWO[s > 0])
+    np.testing.assert_allclose(weighted.predict_proba(X), absent.predict_proba(X), rtol=1e-9)
+    assert weighted.validation_scores_ == absent.validation_scores_
+    with pytest.raises(DataError, match=r"validation_fraction=0\.1: the rows cannot be split: .*\. Pass X_val"):
+        classifier(early_stopping=True).fit(X, TWO, (np.arange(60) < 4) * 1.0)
+
+
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "newton_cg"])
 def test_no_iterations(solver):
     with pytest.warns(ConvergenceWarning, match="max_iter=0 reached"):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
@@ -174,7 +175,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         s = check_weights(rows.weights, X.shape[0])
         taught = self._teach(y, s, known=self._meaning if again else None, classes=names_of(rows.y))
         n_all, codes = X.shape[0], taught.labels.codes if taught.labels is not None else None
-        train, held = self._held_out(n_all, codes, watched, seed)
+        train, held = self._held_out(n_all, codes, watched, seed, s)
         s = self._class_weighted(taught, s, train)
         mine = slice(None) if train is None else train
         weights = None if s is None else s[mine]
@@ -214,7 +215,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         """Targets as the objective takes them."""
         if is_classifier(self):
             return teach_labels(self, y, s, classes, known)
-        return teach_numbers(self, np.asarray(y), known)
+        return teach_numbers(self, y if sp.issparse(y) else np.asarray(y), known)
 
     def _class_weighted(self, taught: Taught, s: FloatArray | None, train: AnyArray | None) -> FloatArray | None:
         """Weights of rows times those of their classes, which the training rows tell."""
@@ -245,7 +246,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         return fraction, 2**62 if wait == np.inf else int(wait) + 1
 
     def _held_out(
-        self, n: int, codes: AnyArray | None, watched: Rows, seed: int
+        self, n: int, codes: AnyArray | None, watched: Rows, seed: int, s: FloatArray | None
     ) -> tuple[AnyArray | None, AnyArray | None]:
         """Indices of training and of held-out rows of X; None where all are, or none."""
         fraction, patience = self._stopping()
@@ -254,7 +255,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
                 if value is not None:
                     raise DataError(f"X_val: expected the rows that belong to {name}, got None. Pass X_val and y_val.")
             if fraction is not None:
-                return split_rows(fraction, n, codes, seed)
+                return split_rows(fraction, n, codes, seed, s)
             for name, value, idle in (("patience", patience, (None,)), ("monitor", self.monitor, ("auto", "loss"))):
                 if not (isinstance(value, str | None) and value in idle):
                     raise InvalidParameterError(

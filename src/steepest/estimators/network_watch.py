@@ -17,8 +17,12 @@ from steepest.protocols import AnyArray, FloatArray
 from steepest.record.validation import Monitor
 
 
-def split_rows(fraction: float, n: int, codes: AnyArray | None, seed: int) -> tuple[AnyArray, AnyArray]:
+def split_rows(
+    fraction: float, n: int, codes: AnyArray | None, seed: int, s: FloatArray | None = None
+) -> tuple[AnyArray, AnyArray]:
     """Indices of training rows and of held-out ones; classes in equal shares where there are some.
+
+    Rows of weight zero are in neither.
 
     Raises
     ------
@@ -29,11 +33,14 @@ def split_rows(fraction: float, n: int, codes: AnyArray | None, seed: int) -> tu
 
     if fraction <= 0.0:
         raise DataError("validation_fraction: expected a share above 0 with early_stopping, got 0. Use 0.1.")
+    rows = np.arange(n) if s is None else np.flatnonzero(s)
+    n, codes = len(rows), None if codes is None else codes[rows]
     try:
-        train, held = train_test_split(np.arange(n), test_size=fraction, random_state=seed, stratify=codes)
+        train, held = train_test_split(rows, test_size=fraction, random_state=seed, stratify=codes)
     except ValueError as error:
         raise DataError(
-            f"validation_fraction={fraction:g}: the rows cannot be split: {error} Pass X_val and y_val instead."
+            f"validation_fraction={fraction:g}: the rows cannot be split: {str(error).rstrip('.')}. "
+            "Pass X_val and y_val instead."
         ) from error
     if len(held) < 2:
         raise DataError(

@@ -127,7 +127,10 @@ def plain_labels(y: Any) -> Any:
     pandas' Int64, boolean and their like in Arrow become int64 and bool; scikit-learn's checks would make floats of
     them, and so of the classes.
     """
-    dtype = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    given = getattr(y, "dtype", None)
+    dtype = getattr(given, "numpy_dtype", None)
+    if dtype is None and type(getattr(given, "na_value", 0.0)).__name__ == "NAType" and bool(y.isna().any()):
+        raise DataError(f"y: Input y contains NaN: {int(y.isna().sum())} label(s) are missing. Leave out those rows.")
     if not isinstance(dtype, np.dtype) or dtype.kind not in "iubf" or bool(y.isna().any()):
         return y
     return y.to_numpy(dtype=dtype)
