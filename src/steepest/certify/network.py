@@ -293,9 +293,11 @@ def _second_order(problem: Any, seen: NetworkLook, norm: float, scale: float) ->
 
 
 def _first_order(problem: Any, evidence: dict[str, Any], curvature: Any, asks: str) -> str:
+    share = 0.01 * evidence["relative_gradient"]
+    much = f"{share:.2g} of the objective" if share < 1.0 else "more than the whole objective"
     said = (
         f"the gradient norm is {evidence['gradient_norm']:.2g}: a move by 1 % of the parameters' size along it "
-        f"promises {0.01 * evidence['relative_gradient']:.2g} of the objective, to first order; "
+        f"promises {much}, to first order; "
     )
     if not problem.traits.has_curvature:
         said += (

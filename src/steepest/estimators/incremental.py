@@ -31,7 +31,7 @@ from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.record.history import History
 from steepest.record.record import FitRecord
 
-UNMEASURED = "partial_fit measures nothing: call {count} of {rows} rows so far. fit, or fit_batches, proves a bound"
+UNMEASURED = "partial_fit measures nothing: call {count} of {rows} rows so far. {instead}"
 
 
 def make_solver(model: Any, seed: int, observed: bool, kind: Any, **options: Any) -> Any:
@@ -267,7 +267,8 @@ class Incremental(LinearModel):
         self.n_iter_ = 1
         self._count()
         self._objective = ""  # said when it is asked for
-        reason = UNMEASURED.format(count=self._calls, rows=f"{self._rows_seen:.10g}")
+        instead = "fit, or fit_batches, proves a bound"
+        reason = UNMEASURED.format(count=self._calls, rows=f"{self._rows_seen:.10g}", instead=instead)
         nan, inf = float("nan"), float("inf")
         self.certificate_ = Certificate(
             "none", inf, inf, self.tol or 0.0, False, "nothing", nan, nan, Status.APPROXIMATE, reason

@@ -34,7 +34,7 @@ from steepest.estimators.network_targets import Meaning, Taught, teach_labels, t
 from steepest.estimators.network_watch import split_rows
 from steepest.estimators.page import certificate_note
 from steepest.estimators.parameters import ANYTHING, BOOL, COMMON, NONE, Rule, Rules, integer, one_of, real, validate
-from steepest.estimators.targets import apply_class_weight, check_weights
+from steepest.estimators.targets import apply_class_weight, check_weights, plain_labels
 from steepest.estimators.validation import scorer_of
 from steepest.estimators.warnings import sentence
 from steepest.exceptions import DataError, InvalidParameterError, NotConvergedError, PersistenceError
@@ -171,7 +171,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         self._check_parameters()
         method, seed = method_of(self), seed_of(self.random_state)
         again = bool(self.warm_start) and hasattr(self, "_net")
-        X, y = checked(self, rows.X, _plain(rows.y), reset=not again, numeric=not is_classifier(self))
+        X, y = checked(self, rows.X, plain_labels(rows.y), reset=not again, numeric=not is_classifier(self))
         s = check_weights(rows.weights, X.shape[0])
         taught = self._teach(y, s, known=self._meaning if again else None, classes=names_of(rows.y))
         n_all, codes = X.shape[0], taught.labels.codes if taught.labels is not None else None
@@ -446,9 +446,3 @@ class _Attributes:
         made = Trained.of(self.stack, weights[0], self.statistics, self.scaling)
         found: dict[str, Any] = {"_net": made, "_meaning": self.meaning}
         return found if self.meaning.classes is None else {**found, "classes_": self.meaning.classes}
-
-
-def _plain(y: Any) -> Any:
-    from steepest.estimators.targets import plain_labels
-
-    return plain_labels(y)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, validate_data
 from steepest.estimators.network_data import Scaling, SomeRows, make_feed, readable
 from steepest.estimators.network_model import Trained
 from steepest.estimators.network_run import Given, Watch
-from steepest.estimators.network_targets import CLASSES, Taught, codes_as_targets, teach_labels, teach_numbers
+from steepest.estimators.network_targets import CLASSES, SETS, Taught, codes_as_targets, teach_labels, teach_numbers
 from steepest.estimators.targets import apply_class_weight, check_weights, plain_labels
 from steepest.estimators.validation import _named, codes_of, name_of, scoring
 from steepest.exceptions import DataError
@@ -40,7 +40,7 @@ def _as_given(taught: Taught, rows: AnyArray) -> AnyArray:
     if taught.labels is not None:
         return meaning.classes[taught.labels.codes[rows]]  # type: ignore[no-any-return]
     y = taught.y[rows]
-    if meaning.sort == "sets":
+    if meaning.sort == SETS:
         return (y > meaning.middle).astype(np.int64) if y.min(initial=0.0) < 0.0 else (y > 0.5).astype(np.int64)
     return y[:, 0] if meaning.flat and y.ndim == 2 and y.shape[1] == 1 else y
 

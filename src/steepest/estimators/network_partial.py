@@ -154,9 +154,8 @@ class NetworkPartial:
         self.probes_ = None
         self._describe()
         self._objective = describe_network(problem, given, float(self.alpha))
-        reason = UNMEASURED.format(count=self._calls, rows=f"{self._rows_seen:.10g}").replace(
-            "fit, or fit_batches, proves a bound", "fit looks at gradient and curvature"
-        )
+        instead = "fit looks at gradient and curvature"
+        reason = UNMEASURED.format(count=self._calls, rows=f"{self._rows_seen:.10g}", instead=instead)
         nan, inf = float("nan"), float("inf")
         self.certificate_ = Certificate(
             "none", inf, inf, self.tol or 0.0, False, "nothing", nan, nan, Status.APPROXIMATE, reason
