@@ -115,6 +115,17 @@ def test_a_fit_that_fails_leaves_the_model():
     assert model.fit(X[:, :3], TWO).coefs_[0].shape == (3, 9)
 
 
+def test_a_start_from_what_a_model_shows_is_that_model():
+    """Layers that are not trained included; and seeds of any size."""
+    layers = [Dense(4, trainable=False), Dense(5, "maxout", bias=False), Dense(3)]
+    model = MLPClassifier(layers=layers, random_state=5, **FAST).fit(X, THREE)
+    how = {"coefs_init": model.coefs_, "intercepts_init": model.intercepts_}
+    other = MLPClassifier(layers=layers, random_state=2**40, max_iter=0, tol=None, curvature=False).fit(X, THREE, **how)
+    assert same(model, other)
+    np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
+    finite(other.set_params(max_iter=2, early_stopping=True).fit(X, THREE))
+
+
 @pytest.mark.parametrize("classes", [["a"], ["a", "b"], [0, 1, np.nan], [[0, 1], [1, 0]]])
 def test_classes_of_the_first_call(classes):
     with pytest.raises(DataError, match="classes"):

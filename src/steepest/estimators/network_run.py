@@ -205,7 +205,7 @@ def run_network(
         monitor = _monitor(stack, problem, given, asked.watch)
         if asked.method.batch:
             tol = 0.0 if model.tol is None else float(model.tol)
-            solver: Any = network_solver(asked.method.name, problem, tol=tol, most=float(model.max_fun))
+            solver: Any = network_solver(asked.method.name, problem, tol=tol, most=float(min(model.max_fun, 2**62)))
         else:
             waits = monitor is not None and monitor.patience is not None
             solver = make_epochs(model, asked, stack, feed.n, probes, None, waits)

@@ -77,17 +77,19 @@ def check_same(stack: Stack, last: Trained) -> None:
 def _place(stack: Stack, w: FloatArray, named: str, given: Any, kinds: tuple[str, ...]) -> None:
     if given is None:
         return
-    blocks = {block.layer: block for block in stack.blocks if block.kind in kinds}
+    assert stack.fixed is not None
+    blocks = {block.layer: (block, w) for block in stack.blocks if block.kind in kinds}
+    blocks |= {block.layer: (block, stack.fixed) for block in stack.fixed_blocks if block.kind in kinds}
     arrays = list(given)
     if len(arrays) != len(stack.layers):
         raise DataError(f"{named}: expected {len(stack.layers)} arrays, one a layer, got {len(arrays)}.")
     for layer, array in enumerate(arrays):
-        block = blocks.get(layer)
-        if block is None:
-            continue  # a layer that is not trained, or has no biases
+        if layer not in blocks:
+            continue  # a layer without biases
+        block, numbers = blocks[layer]
         values = np.asarray(array, dtype=np.float64)
         if values.shape != block.shape or not np.isfinite(values).all():
             raise DataError(
                 f"{named}: expected finite numbers of shape {block.shape} for layer {layer}, got {values.shape}."
             )
-        w[block.slice] = values.ravel()
+        numbers[block.slice] = values.ravel()

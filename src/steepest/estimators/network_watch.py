@@ -36,7 +36,7 @@ def split_rows(
     rows = np.arange(n) if s is None else np.flatnonzero(s)
     n, codes = len(rows), None if codes is None else codes[rows]
     try:
-        train, held = train_test_split(rows, test_size=fraction, random_state=seed, stratify=codes)
+        train, held = train_test_split(rows, test_size=fraction, random_state=seed % 2**32, stratify=codes)
     except ValueError as error:
         raise DataError(
             f"validation_fraction={fraction:g}: the rows cannot be split: {str(error).rstrip('.')}. "
