@@ -237,6 +237,7 @@ def test_a_signal_keeps_the_iterate(solver):
     assert time.perf_counter() - sent[0] < 30.0  # no limit ended it
     assert np.isfinite(finite(model).predict_proba(A)).all()
     if solver == "adam":  # and the model can go on
+        assert model.n_iter_ == len(model.loss_curve_)
         finite(model.partial_fit(A[:400], y[:400]))
 
 

@@ -230,15 +230,16 @@ def run_network(
     work.check(outcome)
     statistics = work.statistics(outcome.w)
     net = Trained.of(stack, outcome.w, statistics, given.scaling)
+    losses = work.losses(outcome)
     seconds = {**outcome.seconds, "total": time.perf_counter() - began, "validate": validated, "compile": clock.seconds}
     ended = Ended(
         net=net,
         memory=work.memory(net),
         certificate=outcome.certificate,
         history=outcome.history,
-        losses=work.losses(outcome),
+        losses=losses,
         validation_scores=_scores(outcome, monitor),
-        iterations=outcome.iterations,
+        iterations=outcome.iterations if asked.method.batch else len(losses),  # whole epochs
         rows=feed.n,
         batch=asked.method.batch,
         seed=asked.seed,
@@ -394,5 +395,5 @@ def _facts(
         "solver": solver,
         "seconds": seconds,
         "passes": float(problem.passes),
-        "iterations": outcome.iterations,
+        "iterations": ended.iterations,
     }
