@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,6 @@ class Batch:
         Parameters and gradients are views of them.
     weighted : bool
         Whether rows have weights.
-    parameters : sequence of Parameter, optional
-        Of a batch of other size that shares them.
 
     Attributes
     ----------
@@ -50,12 +47,11 @@ class Batch:
         w: AnyArray,
         g: AnyArray,
         weighted: bool,
-        parameters: Sequence[Node] | None = None,
     ) -> None:
         self.stack, self.objective, self.feed, self.count, self.weighted = stack, objective, feed, count, weighted
         self._w = w
         self._sparse = feed.batch(count, stack.dtype) if feed.sparse else None
-        self.network = self._network(True, parameters)
+        self.network = self._network(True)
         y, s = objective.inputs(count, stack.dtype)
         self._cost = objective.node(self.network.scores, y, s)  # with ones it is one pass all the same
         gradients = gradient(self._cost, self.network.parameters)
@@ -81,10 +77,9 @@ class Batch:
             for moment, mean, variance in zip(moments, means, variances, strict=True)
         ]
 
-    def _network(self, fused: bool, parameters: Sequence[Node] | None) -> Any:
+    def _network(self, fused: bool) -> Any:
         sparse = None if self._sparse is None else self._sparse.product
-        own = self._w if parameters is None else parameters
-        return self.stack.network(self.count, training=True, fused=fused, sparse=sparse, parameters=own)
+        return self.stack.network(self.count, training=True, fused=fused, sparse=sparse, parameters=self._w)
 
     def _leaves(self, network: Any, y: Node, s: Node) -> dict[Node, AnyArray]:
         out: dict[Node, AnyArray] = {y: self.y, s: self.s}
@@ -95,7 +90,7 @@ class Batch:
 
     def graph(self) -> tuple[Any, Node, dict[Node, AnyArray]]:
         """The batch as a plain graph, which can be differentiated again: network, cost, and where its leaves lie."""
-        network = self._network(False, None)
+        network = self._network(False)
         y, s = self.objective.inputs(self.count, self.stack.dtype)
         cost = self.objective.node(network.scores, y, s, fused=False)
         leaves = self._leaves(network, y, s)
