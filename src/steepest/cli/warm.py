@@ -161,6 +161,10 @@ def _networks(
         model = kind(hidden_layer_sizes=(8, 4), max_iter=2, batch_size=64, tol=None, **options, **quiet)
         for form, data in forms.items():
             yield f"{model!r:.60}, {form}".replace("\n", " "), _task(model, data, goal[:150])
+    rare = np.eye(8_192, 160)  # columns that are nearly always zero, and enough work for it to matter
+    large = steepest.MLPClassifier((256,), batch_size=128, max_iter=1, tol=None, dtype="float32", **quiet)
+    for name, dtype in (("float32", np.float32), ("bytes", np.uint8)):
+        yield f"columns of zeros, {name}", _task(large, rare.astype(dtype), np.arange(8_192) % 3)
 
 
 def _task(model: Any, X: Any, y: Any) -> Callable[[], Any]:
