@@ -357,6 +357,7 @@ def test_the_record():
     assert record["data"]["n_samples"] == 60
     assert record["iterations"] == 8
     assert model.history_["objective"].tolist() == model.loss_curve_
+    assert record["solver"]["probes"] == model.probes_.to_dict()
 
 
 def test_callbacks_see_every_epoch():

@@ -389,7 +389,8 @@ def _facts(
         "notes": list(dict.fromkeys(outcome.notes)),
     }
     if ended.probes is not None:
-        solver["probes"] = ended.probes.to_dict()
+        seen = ended.probes  # its arrays, which a stored model has once; JSON has what `ProbeTable.to_dict` gives
+        solver["probes"] = {"layers": seen.layers, "steps": seen.steps, "every": seen.every, "table": dict(seen.table)}
     return {
         "data": data,
         "solver": solver,
