@@ -206,7 +206,8 @@ def run(
             target = min(target, watch.best_bound.relative if watch.best_bound else target) * max(0.5 / miss, 1e-3)
             watch_ended = _advance(solver, state, watch, target, floor, first=False)
     except KeyboardInterrupt:
-        status, reason = Status.INTERRUPTED, "interrupted; the best iterate so far is kept"
+        which = "the last" if watch.best is None else "the best"
+        status, reason = Status.INTERRUPTED, f"interrupted; {which} iterate so far is kept"
         final, certificate, spent = _certified(watch, problem, certify, status, reason, fallback=w)
         certify_seconds += spent
     if monitor is not None and monitor.selects and (certificate is None or monitor.best_round != watch.best_round):
