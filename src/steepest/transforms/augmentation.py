@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,8 +13,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from steepest.exceptions import DataError, InvalidParameterError
-from steepest.kernels.augment import DRAWN, Plan, augment, draw
+from steepest.kernels.augment import Plan
 from steepest.protocols import AnyArray, FloatArray
+from steepest.transforms.augmentation_ready import Augmentation
 
 #: What a bare name means in `Augmenter.parse`: right for digits of 28 x 28 pixels.
 USUAL: dict[str, Any] = {
@@ -32,50 +32,7 @@ USUAL: dict[str, Any] = {
 }
 _FLIPS = (None, "horizontal", "vertical", "both")
 _NEEDS_SHAPE = tuple(USUAL)
-_INTERVALS = 4  # between control points of the distortion along the shorter side
 _BLOCK_BYTES = 1 << 24
-_Spline = tuple[NDArray[np.int64], FloatArray]
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What an `Augmenter` does to images of one shape, ready to run; it holds no state and any thread may use it.
-
-    Parameters
-    ----------
-    plan : Plan
-    splines : mapping of dtype to a pair of (first, weights)
-        The distortion's splines, down the rows and across the columns: for every pixel the first of the four control
-        points that reach it, and their weights.
-    """
-
-    plan: Plan
-    splines: Mapping[np.dtype[Any], tuple[_Spline, _Spline]]
-
-    def apply(self, batch: FloatArray, rows: NDArray[Any], epoch: int, seed: int) -> None:
-        """Make every image of a batch a random version of itself, in place.
-
-        Parameters
-        ----------
-        batch : (m, d) float32 or float64, C-contiguous
-            In the units of the data: before columns are centred or scaled, so that ``fill`` is a pixel's value.
-        rows : (m,) integers
-            The rows' numbers in the data set; with seed and epoch they decide what happens, and nothing else does.
-        epoch, seed : int
-        """
-        augment(batch, rows, _word(epoch), _word(seed), self.plan, *self.splines[batch.dtype])
-
-    def drawn(self, rows: NDArray[Any], epoch: int, seed: int) -> dict[str, FloatArray]:
-        """What `apply` does to rows: one array a number, ``angle`` in radians, places and shifts in pixels.
-
-        Parameters
-        ----------
-        rows : (m,) integers
-        epoch, seed : int
-        """
-        out = np.empty((len(rows), len(DRAWN)))
-        draw(rows, _word(epoch), _word(seed), self.plan, out)
-        return {name: out[:, k] for k, name in enumerate(DRAWN)}
 
 
 class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -209,6 +166,8 @@ class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
             if not equals and name not in USUAL:
                 example = "image_shape=28x28" if name == "image_shape" else f"{name}=0.1"
                 raise InvalidParameterError(f"augment: {name} needs a value, as in {example!r}; got {text!r}.")
+            if name in found:
+                raise InvalidParameterError(f"augment: expected every name once, got {name!r} twice in {text!r}.")
             found[name] = _parsed(name, value, text) if equals else USUAL[name]
         if not found:
             raise InvalidParameterError(f"augment: expected names of {', '.join(allowed)}, got {text!r}.")
@@ -289,15 +248,7 @@ class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
         ----------
         n_features : int
         """
-        plan = self._plan(self._shape(n_features))
-        shorter = min(plan.rows, plan.columns)
-        return Augmentation(
-            plan,
-            {
-                np.dtype(kind): (_spline(plan.rows, shorter, kind), _spline(plan.columns, shorter, kind))
-                for kind in (np.float32, np.float64)
-            },
-        )
+        return Augmentation(self._plan(self._shape(n_features)))
 
     def apply(self, batch: FloatArray, rows: NDArray[Any], epoch: int, seed: int) -> None:
         """As `Augmentation.apply`; where batches are many, prepare once.
@@ -346,7 +297,7 @@ class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
             sizes = ()
         if len(sizes) not in (2, 3) or not all(_is_whole(size) and size >= 1 for size in sizes):
             raise InvalidParameterError(
-                f"image_shape: expected (rows, columns) or (rows, columns, channels), got {shape!r}."
+                f"image_shape: expected (rows, columns) or (rows, columns, channels), got {shape!r}. Try (28, 28)."
             )
         if math.prod(sizes) != n_features:
             raise InvalidParameterError(
@@ -358,7 +309,7 @@ class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
     def _plan(self, shape: tuple[int, int, int]) -> Plan:
         rows, columns, channels = shape
         if self.flip not in _FLIPS:
-            raise InvalidParameterError(f"flip: expected None, 'horizontal', 'vertical' or 'both', got {self.flip!r}.")
+            raise InvalidParameterError(f"flip: expected one of {_FLIPS}, got {self.flip!r}. Try flip='horizontal'.")
         return Plan(
             rows,
             columns,
@@ -368,12 +319,12 @@ class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
             math.radians(self._size("rotate", 180.0)),
             self._pixels("shift", max(rows, columns)),
             self._size("zoom", 1.0, inside=True),
-            self._size("shear", math.inf),
+            self._size("shear", float(max(rows, columns))),
             self._size("crop", 1.0, inside=True),
             self._pixels("cut_rows", rows),
             self._pixels("cut_columns", columns),
             self._size("erase", 1.0),
-            self._size("elastic", math.inf),
+            self._size("elastic", float(max(rows, columns))),
             self._size("noise", math.inf),
             _number("fill", self.fill),
         )
@@ -382,13 +333,17 @@ class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
         value = _number(name, getattr(self, name))
         if not 0.0 <= value <= largest or (inside and value == largest):
             upper = "" if math.isinf(largest) else f" and {'less than' if inside else 'at most'} {largest:g}"
-            raise InvalidParameterError(f"{name}: expected a number of at least 0{upper}, got {value!r}.")
+            usual = f"{name}={USUAL.get(name, 0.1)!r}"
+            raise InvalidParameterError(f"{name}: expected a number of at least 0{upper}, got {value!r}. Try {usual}.")
         return value
 
     def _pixels(self, name: str, largest: int) -> int:
         value = getattr(self, name)
         if not _is_whole(value) or not 0 <= value <= largest:
-            raise InvalidParameterError(f"{name}: expected a whole number of pixels, of 0 to {largest}, got {value!r}.")
+            usual = f"{name}={min(USUAL[name], largest)}"
+            raise InvalidParameterError(
+                f"{name}: expected a whole number of pixels, of 0 to {largest}, got {value!r}. Try {usual}."
+            )
         return int(value)
 
     def __sklearn_tags__(self) -> Any:
@@ -431,10 +386,6 @@ def as_augmenter(value: Any, image_shape: Any = None) -> Augmenter:
 # ---------------------------------------------------------------------------------------------------- parts
 
 
-def _word(value: int) -> np.uint64:
-    return np.uint64(int(value) & 0xFFFFFFFFFFFFFFFF)
-
-
 def _is_whole(value: Any) -> bool:
     if isinstance(value, bool | np.bool_):
         return False
@@ -457,7 +408,8 @@ def _parsed(name: str, value: str, text: str) -> Any:
             return tuple(int(size) for size in value.lower().split("x"))
         return int(value) if isinstance(USUAL.get(name), int) else float(value)
     except ValueError:
-        what = "sizes, as in 28x28" if name == "image_shape" else "a number"
+        whole = "a whole number" if isinstance(USUAL.get(name), int) else "a number"
+        what = "sizes, as in 28x28" if name == "image_shape" else whole
         raise InvalidParameterError(f"augment: expected {what} for {name}, got {value!r} in {text!r}.") from None
 
 
@@ -466,14 +418,6 @@ def _as_type(values: FloatArray, dtype: np.dtype[Any]) -> AnyArray:
         return values >= 0.5
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
-        return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
+        largest = limits.max if dtype.itemsize < 8 else np.nextafter(float(limits.max), 0.0)  # 2^63 - 1 is no float
+        return np.clip(np.rint(values), limits.min, largest).astype(dtype)
     return values.astype(dtype, copy=False)
-
-
-def _spline(size: int, shorter: int, kind: Any) -> _Spline:
-    """Uniform cubic splines at the pixels 0, ..., size - 1: the first of four control points, and their weights."""
-    place = (np.arange(size) + 0.5) * _INTERVALS / shorter
-    first = np.floor(place)
-    t = place - first
-    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, 3 * t * (1 + t - t**2) + 1, t**3]) / 6.0
-    return first.astype(np.int64), weights.astype(kind)
