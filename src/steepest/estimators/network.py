@@ -113,7 +113,8 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         Height and width (and channels) of a row, for ``augment`` and for pictures of weights.
     scale : {"standard", "range"} or None, default=None
         Shift and factor of each column, applied as rows are read: mean 0 and variance 1, or all columns by one factor
-        to at most 1.  What was found is kept and applied to what is predicted.
+        to at most 1.  What was found is kept and applied to what is predicted.  Where ``augment`` moves pixels, whose
+        columns are then not their own, "standard" has one mean and one variance for all pixels of a channel.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Of steps, weights and predictions.  "auto" is float32, but float64 where there is so little to do (rows times
         weights at most 2^21, some milliseconds an epoch) that it costs no time.

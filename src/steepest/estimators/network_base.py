@@ -22,6 +22,7 @@ from steepest.estimators.network_partial import NetworkPartial
 from steepest.estimators.network_plan import (
     augmentation_of,
     batch_rows,
+    channels_of,
     check_batch,
     check_normalised,
     decay_of,
@@ -183,7 +184,8 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         total = float(n) if weights is None else float(weights.sum())
         if not total > 0.0:
             raise DataError("sample_weight: expected a training row with a weight above zero, got none.")
-        scaling = self._net.scaling if again else find_scaling(self.scale, X, train, weights)
+        channels = channels_of(self, X.shape[1])
+        scaling = self._net.scaling if again else find_scaling(self.scale, X, train, weights, channels)
         stack = stack_of(self, X.shape, taught.meaning.n_outputs, self._net.dtype if again else None)
         check_range(X, stack.dtype, scaling)
         check_batch(method, self)

@@ -98,7 +98,9 @@ class Scaling(NamedTuple):
     factor: FloatArray | None
 
 
-def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, weights: FloatArray | None) -> Scaling:
+def find_scaling(
+    kind: str | None, X: Any, rows: AnyArray | None, weights: FloatArray | None, channels: int = 0
+) -> Scaling:
     """Shift and factor of the columns.
 
     Parameters
@@ -111,6 +113,9 @@ def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, weights: Float
         Those that count.
     weights : array or None
         Of those, with a positive sum; None: all equal.
+    channels : int
+        Of pictures that are changed at random, whose pixels move from column to column: "standard" is then one shift
+        and one factor a channel.  0: each column has its own.
 
     Cost: a pass over X in blocks (two for "standard", the second around the mean of the first).
     """
@@ -151,7 +156,20 @@ def find_scaling(kind: str | None, X: Any, rows: AnyArray | None, weights: Float
     if unit is not None:
         with np.errstate(over="ignore"):  # `check_range` tells of it
             mean, factor = mean / unit, np.where(spread, factor * unit, factor)
+    if channels:
+        mean, factor = _of_channels(mean, np.where(spread, 1.0 / factor, 0.0), channels)
     return Scaling(None if sparse else mean, factor)
+
+
+def _of_channels(mean: FloatArray, deviation: FloatArray, channels: int) -> tuple[FloatArray, FloatArray]:
+    """Mean and factor of all columns of a channel together, for each column; a constant channel has the factor 1."""
+    top = max(float(np.abs(mean).max()), float(deviation.max())) or 1.0
+    means, deviations = (mean / top).reshape(-1, channels), (deviation / top).reshape(-1, channels)
+    mean = means.mean(axis=0)
+    variance = (deviations**2 + (means - mean) ** 2).mean(axis=0)
+    spread = variance > (1e-12 * mean) ** 2
+    factor = np.where(spread, 1.0 / (top * np.sqrt(np.where(spread, variance, 1.0))), 1.0)
+    return np.tile(mean * top, len(means)), np.tile(factor, len(means))
 
 
 def _units(top: FloatArray) -> FloatArray | None:

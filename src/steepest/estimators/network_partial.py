@@ -20,6 +20,7 @@ from steepest.estimators.network_objective import describe_network
 from steepest.estimators.network_plan import (
     augmentation_of,
     batch_rows,
+    channels_of,
     check_normalised,
     decay_of,
     method_of,
@@ -93,7 +94,8 @@ class NetworkPartial:
         total = float(n) if weights is None else float(weights.sum())
         if not total > 0.0:
             raise DataError("sample_weight: expected a row with a weight above zero, got none.")
-        scaling = find_scaling(self.scale, X, None, weights) if fresh else self._net.scaling
+        channels = channels_of(self, X.shape[1])
+        scaling = find_scaling(self.scale, X, None, weights, channels) if fresh else self._net.scaling
         stack = stack_of(self, X.shape, taught.meaning.n_outputs, None if fresh else self._net.dtype)
         check_range(X, stack.dtype, scaling)
         check_normalised(stack, batch_rows(self, n), n)

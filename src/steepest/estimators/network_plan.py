@@ -238,6 +238,12 @@ def augmentation_of(model: Any, n_features: int, shift: Any, factor: Any, dtype:
     return ready if shift is None and factor is None else Rescaled(ready, shift, factor, dtype)
 
 
+def channels_of(model: Any, n_features: int) -> int:
+    """Channels of the pictures whose pixels get the values of others at random; 0 where none do."""
+    ready = augmentation_of(model, n_features, None, None, None)
+    return ready.plan.channels if ready is not None and ready.mixes else 0
+
+
 def _square(n_features: int) -> str:
     side = math.isqrt(n_features)
     return f"Use ({side}, {side})." if side * side == n_features else "Their product is the number of features."

@@ -37,6 +37,13 @@ class Augmentation:
         made = {kind: tuple(_spline(size, min(sizes), kind) for size in sizes) for kind in kinds}
         object.__setattr__(self, "splines", made)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether pixels get the values of other pixels or ``fill``: whether anything but noise happens."""
+        p = self.plan
+        sizes = (p.rotate, p.shift, p.zoom, p.shear, p.crop, p.cut_rows, p.cut_columns, p.erase, p.elastic)
+        return p.horizontal or p.vertical or any(sizes)
+
     def apply(self, batch: FloatArray, rows: NDArray[Any], epoch: int, seed: int) -> None:
         """Make every image of a batch a random version of itself, in place.
 
