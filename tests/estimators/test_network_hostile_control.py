@@ -318,3 +318,18 @@ def test_labels_that_come_late():
         model.partial_fit(X, THREE)
     assert model.score(X, THREE) > 0.9
     assert not np.array_equal(before, model.predict_proba(X))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_forked_in_the_middle_of_a_prediction_predicts():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+    model = MLPClassifier((4,), max_iter=2, tol=None, on_unconverged="ignore").fit(X, y)
+    expected = model.predict(X)
+    forward = model._net._forward
+    with forward._locks[os.getpid()]:  # as if another thread were predicting
+        child = os.fork()
+        if child == 0:  # pragma: no cover
+            signal.alarm(20)
+            os._exit(0 if np.array_equal(model.predict(X), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0

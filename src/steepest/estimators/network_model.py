@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,7 +129,7 @@ class Forward:
         most = max(1, BYTES // (stack.dtype.itemsize * widest))
         self.chunk = min(CHUNK, 1 << (most.bit_length() - 1))
         self._programs: dict[int, tuple[Program, AnyArray, AnyArray]] = {}
-        self._lock = threading.Lock()
+        self._locks = {os.getpid(): threading.Lock()}  # a forked child may find its parent's taken for ever
 
     def load(self, w: AnyArray, statistics: AnyArray) -> None:
         """Other numbers for the same programs."""
@@ -139,7 +140,7 @@ class Forward:
         """Scores of all rows of a feed of the stack's dtype, (n, n_outputs)."""
         out = np.empty((feed.n, self.stack.n_outputs), self.stack.dtype)
         rows = np.arange(feed.n, dtype=np.intp)
-        with self._lock, np.errstate(all="ignore"):
+        with self._locks.setdefault(os.getpid(), threading.Lock()), np.errstate(all="ignore"):
             if feed.sparse:
                 self._sparse(feed, rows, out)
             else:
