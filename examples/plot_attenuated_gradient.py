@@ -52,9 +52,9 @@ for axes, (w, b) in zip(panels, ((0.6, 0.9), (2.0, 2.0)), strict=True):
         half = np.flatnonzero(output < 0.5)[0]
         axes.plot(output, color=colour)
         axes.plot(half, output[half], "o", color=colour)
-        axes.annotate(kind, (half, output[half]), xytext=(9, 3), textcoords="offset points", color=colour)
+        axes.text(306, output[-1], kind, color=colour, va="bottom")
         print(f"start at p = {output[0]:.2f}, {kind}: below 0.5 after {half:3d} steps, at the end {output[-1]:.3f}")
-    axes.set(xlabel="step", title=f"w = {w:g}, b = {b:g}", ylim=(0.0, 1.0))
+    axes.set(xlabel="step", title=f"w = {w:g}, b = {b:g}", xlim=(0, 400), xticks=range(0, 301, 100), ylim=(0.0, 1.0))
     axes.spines[["top", "right"]].set_visible(False)
 panels[0].set_ylabel("output (0 is right)")
 
@@ -105,13 +105,15 @@ for axes, title in zip(panels, ("fresh weights", "sure of swapped labels"), stri
         model.fit(X, y, X_val=X, y_val=y)
         right = 100.0 * np.array(model.validation_scores_)
         axes.plot(np.arange(1, EPOCHS + 1), right, color=colour)
-        axes.text(EPOCHS + 1.5, right[-1], loss, color=colour, va="center")
+        axes.text(EPOCHS + 1.5, right[-1], loss, color=colour, va="top" if loss == "squared error" else "bottom")
         error = model.probes_["delta_norm"][0]
         print(
             f"  {loss:<14} first error sent back: {error[-1]:.5f}; right: {right[0]:.1f} % after an epoch, "
             f"{right[-1]:.1f} % at the end, most from epoch {1 + np.flatnonzero(right > 50.0)[0]}"
         )
-    axes.set(xlabel="epoch", title=title, xlim=(0, 112), ylim=(0, 103))
+    axes.set(
+        xlabel="epoch", title=title, xlim=(0, 112), xticks=range(0, 81, 20), ylim=(0, 106), yticks=range(0, 101, 20)
+    )
     axes.spines[["top", "right"]].set_visible(False)
 panels[0].set_ylabel("tumours that are told apart, %")
 
