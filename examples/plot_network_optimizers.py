@@ -106,7 +106,8 @@ print(f"\n{whole['adam'].objective_}")
 
 # %%
 # After 150 passes plain descent is a fifth above the lowest objective that was found, momentum, Adam and AdamW about
-# 5 %, Newton-CG 9 % and L-BFGS half a percent. Here products with the Hessian pay only later.
+# 5 %, Newton-CG 9 % and L-BFGS half a percent. Newton-CG is behind in passes at
+# the end, too: here products with the Hessian do not pay.
 
 least = min(model.certificate_.primal for model in whole.values())
 groups = {
