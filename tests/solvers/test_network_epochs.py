@@ -144,12 +144,12 @@ def test_overflow_is_divergence_with_a_cure() -> None:
     assert np.all(np.isfinite(out.w))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_limits_and_interrupts_are_heard_within_an_epoch() -> None:
     """An epoch of many seconds: max_time and Ctrl-C cut it, and what there is comes back."""
     many = RNG.standard_normal((60_000, 40)).astype(np.float32)
     problem = posed(Dense(64), X=many, y=(many[:, 0] > 0).astype(int))
     run(NetworkEpochs(batch_size=1), posed(Dense(64), X=many[:100], y=(many[:100, 0] > 0).astype(int)), 1)  # compiles
-    began = time.perf_counter()
     out = run(NetworkEpochs(batch_size=1), problem, None, max_time=0.3)
     assert out.certificate.status is Status.BUDGET
     assert out.iterations == 0
@@ -158,10 +158,9 @@ def test_limits_and_interrupts_are_heard_within_an_epoch() -> None:
     assert main is not None
     timer = threading.Timer(0.4, signal.pthread_kill, (main, signal.SIGINT))
     timer.start()
-    out = run(NetworkEpochs(batch_size=1, tol=-math.inf), problem, 1000)
+    out = run(NetworkEpochs(batch_size=1, tol=-math.inf), problem, 1000, max_time=60.0)  # of hours
     timer.join()
     assert out.certificate.status is Status.INTERRUPTED
-    assert time.perf_counter() - began < 120.0  # a thousand epochs would take far longer
 
 
 @pytest.mark.parametrize("ended", ["interrupt", "time"])
