@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from steepest.jit import fast_kernel
+from steepest.kernels.denormals import flush_denormals, restore_denormals
 from steepest.rules.registry import advance, constants
 
 _BLOCK = 4096  # squares are summed in the vector's own precision within one
@@ -35,6 +36,7 @@ def update(rule, w, state, g, start, stop, l2, scale, limit, keep, eta, t):
     strength, times, top, kept, zero = cast(l2), cast(scale), cast(limit), cast(keep), cast(0.0)
     slots = state.shape[0]
     total = 0.0
+    before = flush_denormals()
     for low in range(start, stop, _BLOCK):
         high = min(low + _BLOCK, stop)
         x, d = w[low:high], g[low:high]
@@ -60,6 +62,7 @@ def update(rule, w, state, g, start, stop, l2, scale, limit, keep, eta, t):
                 u = times * (top if u > top else -top if u < -top else u) + strength * v
                 x[j], s[j], r[j] = advance(rule, kept * v, s[j], r[j], u, a, b, c)
         total += squares
+    restore_denormals(before)
     return total
 
 
