@@ -119,8 +119,9 @@ class Training:
     probe_every : int, optional
         Steps between two that are probed; by default ``probe.every``.
     threads : int, optional
-        From 2 on a second thread may help to move large vectors, where that is measured to be faster; by default if
-        there are two processors.  No bit of the result depends on it.  Products are BLAS's, with threads of its own.
+        From 2 on a second thread may help to move large vectors, where that is measured to be faster.  By default it
+        does not: it takes a processor from the threads of BLAS that wait for the next product.  No bit of the result
+        depends on it.
 
     Attributes
     ----------
@@ -169,7 +170,7 @@ class Training:
         )
         self.l2 = self._move.l2
         self._split = split_for(stack, feed, self.batch_size) if augment is None else None
-        self._pace = Pace(self._move.shared and effective_jobs(threads) > 1)
+        self._pace = Pace(self._move.shared and threads is not None and effective_jobs(threads) > 1)
         self.augment, self.seed, self.average = augment, int(seed), average
         if augment is not None and feed.sparse:
             raise IncompatibleError("augment: expected dense rows, got sparse ones. Leave it out, or densify X.")
