@@ -46,12 +46,12 @@ def postponed(*names: str, unless: str = NEEDED_BY) -> Iterator[None]:
     Examples
     --------
     >>> import sys
-    >>> with postponed("colorsys"):
-    ...     import colorsys
-    >>> "colorsys" in sys.modules
+    >>> with postponed("wave"):
+    ...     import wave
+    >>> "wave" in sys.modules
     False
-    >>> colorsys.ONE_THIRD > 0.33, "colorsys" in sys.modules
-    (True, True)
+    >>> wave.WAVE_FORMAT_PCM, "wave" in sys.modules
+    (1, True)
     """
     if unless in sys.modules:
         yield
