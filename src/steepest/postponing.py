@@ -46,7 +46,7 @@ def postponed(*names: str, unless: str = NEEDED_BY) -> Iterator[None]:
     Examples
     --------
     >>> import sys
-    >>> with postponed("wave"):
+    >>> with postponed("wave", unless="no.such.module"):
     ...     import wave
     >>> "wave" in sys.modules
     False
