@@ -125,7 +125,7 @@ def test_given_validation_rows(monitor):
     if monitor == "loss":
         q = model.predict_proba(held)[np.arange(40), y_held]
         assert told["best"] == pytest.approx(-np.log(q).mean(), rel=1e-6)
-        assert model.validation_scores_ is None
+        assert model.validation_scores_[told["best_round"] - 1] == accuracy_score(y_held, model.predict(held))
     else:
         assert told["best"] == max(model.history_["validation_score"][1:]) == model.best_validation_score_
         if monitor != "roc_auc":

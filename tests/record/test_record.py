@@ -79,5 +79,9 @@ def test_history_rows_and_columns() -> None:
     assert repr(History()) == "History(0 rounds)"
     with pytest.raises(KeyError, match="objectiv"):
         history.append(objectiv=1.0)
-    with pytest.raises(ValueError, match="not in list"):
+    with pytest.raises(KeyError, match="no history column 'objectiv'"):
         history["objectiv"]
+    assert "objective" in history
+    assert "validation_loss" in history
+    assert "objectiv" not in history
+    assert ["objective"] not in history

@@ -23,6 +23,7 @@ from steepest.rules import (
     RMSProp,
     Stepper,
     get_rule,
+    rules_of_networks,
     unpenalised,
 )
 
@@ -224,3 +225,12 @@ def test_equal_numbers_are_not_equal_rules() -> None:
 def test_refusals_name_the_argument(make, argument: str) -> None:
     with pytest.raises(InvalidParameterError, match=argument):
         make()
+
+
+def test_rules_that_train_no_network_say_why() -> None:
+    said = {name: kind.not_for_networks for name, kind in RULES.items() if kind.not_for_networks}
+    assert said == {
+        "adagrad_full": "couples all weights",
+        "ftrl": "begins at zero weights, where a network stays",
+    }
+    assert rules_of_networks() == sorted(set(RULES) - set(said))

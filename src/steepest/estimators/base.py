@@ -21,6 +21,7 @@ from steepest.estimators.objective import describe
 from steepest.estimators.page import certificate_note
 from steepest.estimators.parameters import COMMON, Rules, validate
 from steepest.estimators.solvers import own_name
+from steepest.estimators.targets import check_numbers
 from steepest.estimators.validation import FLOATS, Rows, resolve
 from steepest.estimators.warnings import sentence
 from steepest.exceptions import DataError, NotConvergedError
@@ -97,7 +98,7 @@ def _finite_sum(X: AnyArray, n_jobs: int | None) -> bool:
         pool.close()
 
 
-def _name_columns(X: Any) -> None:
+def name_columns(X: Any) -> None:
     """Raises where a frame, pandas or polars, has columns that are no numbers: the failed conversion names none."""
     columns, dtypes = getattr(X, "columns", None), getattr(X, "dtypes", None)
     if columns is None or dtypes is None or not np.iterable(columns) or not np.iterable(dtypes):
@@ -112,7 +113,7 @@ def _name_columns(X: Any) -> None:
         )
 
 
-def _brief(value: Any) -> Any:
+def shortened(value: Any) -> Any:
     """A parameter as the record keeps it: a large array by its shape."""
     size = np.size(value) if hasattr(value, "shape") and not isinstance(value, type) else 0
     return f"array of shape {np.shape(value)}" if size > 100 else value
@@ -178,7 +179,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
     def _validated(self, X: Any, y: Any, *, numeric: bool, multi_output: bool) -> tuple[Any, AnyArray]:
         """scikit-learn's checks and conversions."""
         try:
-            return validate_data(  # type: ignore[no-any-return]
+            X, y = validate_data(
                 self,
                 X,
                 y,
@@ -189,8 +190,13 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
                 multi_output=multi_output,
             )
         except (TypeError, ValueError):
-            _name_columns(X)
+            name_columns(X)
+            if numeric:
+                check_numbers(y)
             raise
+        if numeric:
+            check_numbers(y)
+        return X, y
 
     def _control(self) -> Control:
         def get(name: str, default: Any) -> Any:
@@ -381,7 +387,7 @@ class LinearModel(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         self.fit_record_ = FitRecord(
             estimator=type(self).__name__,
             objective=self._objective,
-            parameters={name: _brief(value) for name, value in self.get_params(deep=False).items()},
+            parameters={name: shortened(value) for name, value in self.get_params(deep=False).items()},
             data=solution.data,
             solver=solution.solver,
             seconds=solution.seconds,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from steepest.data.stream import StreamSource
-from steepest.estimators.targets import check_weights, plain_labels
+from steepest.estimators.targets import check_numbers, check_weights, plain_labels
 from steepest.estimators.validation import FLOATS
 from steepest.exceptions import DataError
 from steepest.protocols import AnyArray, FloatArray
@@ -62,6 +62,8 @@ class Batches:
 
         def reading() -> Iterator[Any]:
             for X, y, s in self:
+                if numeric:
+                    check_numbers(y)
                 X, y = validate_data(
                     self.model,
                     X,

@@ -30,7 +30,8 @@ _RULES: dict[str, Rules] = {
 }
 
 
-def _trainable(loss: Any) -> Any:
+def allowed_loss(loss: Any) -> Any:
+    """The loss value of a name or a value; one for evaluation only is an error."""
     value = get_loss(loss)
     if not type(value).trainable:
         raise IncompatibleError(
@@ -40,7 +41,8 @@ def _trainable(loss: Any) -> Any:
     return value
 
 
-def _penalty(penalty: Any, alpha: float, l1_ratio: float) -> Any:
+def penalty_of(penalty: Any, alpha: float, l1_ratio: float) -> Any:
+    """The penalty value of a name or a value; a name at strength 0 is none."""
     value = get_penalty(penalty, float(alpha), float(l1_ratio))
     return get_penalty("none") if isinstance(penalty, str | None) and alpha == 0.0 else value
 
@@ -176,14 +178,14 @@ class LinearClassifier(LinearClassification):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        loss = _trainable(self.loss)
+        loss = allowed_loss(self.loss)
         get_constraint(self.constraint)
         if loss.targets == "nonnegative":
             raise IncompatibleError(f"loss: '{loss.name}' is for counts, not for classes. Use LinearRegressor.")
 
     def _problems(self, data: Encoded) -> list[Job]:
-        penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
-        jobs = self._jobs(_trainable(self.loss), penalty, data.labels, data.weights.p)
+        penalty = penalty_of(self.penalty, self.alpha, self.l1_ratio)
+        jobs = self._jobs(allowed_loss(self.loss), penalty, data.labels, data.weights.p)
         for job in jobs:
             job.constraint = get_constraint(self.constraint)
         return jobs
@@ -330,19 +332,19 @@ class LinearRegressor(LinearRegressionBase):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        loss = _trainable(self.loss)
+        loss = allowed_loss(self.loss)
         get_constraint(self.constraint)
         if type(loss) in VECTOR_LOSSES.values() or loss.targets in ("sign", "class"):
             raise IncompatibleError(f"loss: '{loss.name}' is for classes, not for numbers. Use LinearClassifier.")
 
     def _problems(self, data: EncodedTargets) -> list[Job]:
         self._check_targets(data.Y, "y")
-        loss = _trainable(self.loss)
-        penalties = [_penalty(self.penalty, self.alpha, self.l1_ratio)]
+        loss = allowed_loss(self.loss)
+        penalties = [penalty_of(self.penalty, self.alpha, self.l1_ratio)]
         return self._jobs(data, loss, penalties, get_constraint(self.constraint))
 
     def _check_targets(self, Y: FloatArray, name: str) -> None:
-        loss = _trainable(self.loss)
+        loss = allowed_loss(self.loss)
         low, high, targets = float(Y.min()), float(Y.max()), loss.targets
         if targets in ("nonnegative", "unit") and low < 0.0:
             raise DataError(

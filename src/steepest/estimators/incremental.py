@@ -16,13 +16,14 @@ import scipy.sparse as sp
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from steepest.estimators.base import LinearModel, _brief, untouched_by_errors
+from steepest.estimators.base import LinearModel, shortened, untouched_by_errors
 from steepest.estimators.batches import Batches
 from steepest.estimators.jobs import Control, Job, Solution, make_problem
 from steepest.estimators.objective import describe
 from steepest.estimators.rates import rule_value, schedule
 from steepest.estimators.targets import (
     Weights,
+    check_numbers,
     normalise,
 )
 from steepest.estimators.validation import FLOATS
@@ -161,7 +162,7 @@ class Incremental(LinearModel):
                 self._seed = seed_of(self.random_state)
             solver = self._solver(self._seed, False)
             solver.evaluate = "never"
-            brief = {name: _brief(value) for name, value in self.get_params(deep=False).items()}
+            brief = {name: shortened(value) for name, value in self.get_params(deep=False).items()}
             self._process = kept = (given, solver, brief)
         return kept[2]
 
@@ -177,6 +178,8 @@ class Incremental(LinearModel):
             if same and (known or (y.dtype.kind in "US" and not numeric)):
                 self.n_features_in_ = int(X.shape[1])
                 return X, y
+        if numeric:
+            check_numbers(y)
         X, y = validate_data(
             self,
             X,

@@ -146,13 +146,18 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
     coefs_ : list of arrays (fan_in, fan_out)
         Weights of each layer.
     intercepts_ : list of arrays (fan_out,)
+        Of a layer with batch normalisation its betas, which stand in the place of biases.
+    gammas_, running_means_, running_variances_ : list of arrays (fan_out,) or None
+        Of each layer with batch normalisation, None for the others: predictions pass the sums ``u = a @ coefs`` on as
+        ``gammas * (u - running_means) / sqrt(running_variances + 1e-5) + intercepts``.
     loss_, best_loss_ : float
         Of the last epoch, mean over its batches as they were seen, and the least of all epochs; None with
         ``early_stopping``, as in scikit-learn.
     loss_curve_ : list of float
         One an epoch.
     validation_scores_, best_validation_score_ : list of float, float, or None
-        With ``early_stopping`` or validation rows: what ``monitor`` said after each epoch.
+        With ``early_stopping`` or validation rows: ``score`` on those rows after each epoch, or what the scorer in
+        ``monitor`` said, and the highest of them.  With "loss" the scores are measured beside it and decide nothing.
     n_iter_ : int
     t_ : int
         Rows seen.

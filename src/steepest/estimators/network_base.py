@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -12,10 +11,11 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from steepest.estimators.base import _brief, untouched_by_errors
+from steepest.estimators.base import shortened, untouched_by_errors
 from steepest.estimators.callbacks import CallbackSupport, under_callbacks
 from steepest.estimators.collecting import hand_in, warn_once_a_search
 from steepest.estimators.incremental import seed_of
+from steepest.estimators.network_attributes import NetworkAttributes
 from steepest.estimators.network_data import check_range, checked, find_scaling, names_of
 from steepest.estimators.network_model import Trained
 from steepest.estimators.network_partial import NetworkPartial
@@ -29,16 +29,17 @@ from steepest.estimators.network_plan import (
     method_of,
     stack_of,
 )
-from steepest.estimators.network_run import Asked, Ended, Given, run_network
+from steepest.estimators.network_run import run_network
 from steepest.estimators.network_start import begin
 from steepest.estimators.network_targets import Meaning, Taught, teach_labels, teach_numbers
+from steepest.estimators.network_values import Asked, Ended, Given
 from steepest.estimators.network_watch import split_rows
 from steepest.estimators.page import certificate_note
 from steepest.estimators.parameters import ANYTHING, BOOL, COMMON, NONE, Rule, Rules, integer, one_of, real, validate
 from steepest.estimators.targets import apply_class_weight, check_weights, plain_labels
 from steepest.estimators.validation import scorer_of
 from steepest.estimators.warnings import sentence
-from steepest.exceptions import DataError, InvalidParameterError, NotConvergedError, PersistenceError
+from steepest.exceptions import DataError, InvalidParameterError, NotConvergedError
 from steepest.networks.stack import Stack
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.record.history import History
@@ -106,7 +107,7 @@ class Rows(NamedTuple):
     weights: Any = None
 
 
-class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ignore[misc]
+class NetworkModel(NetworkAttributes, NetworkPartial, CallbackSupport, BaseEstimator):  # type: ignore[misc]
     """Base of `MLPClassifier` and `MLPRegressor`: one path from ``fit`` to a certified network."""
 
     certificate_: Certificate
@@ -315,7 +316,7 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
         self.fit_record_ = FitRecord(
             estimator=type(self).__name__,
             objective=self._objective,
-            parameters={name: _brief(value) for name, value in self.get_params(deep=False).items()},
+            parameters={name: shortened(value) for name, value in self.get_params(deep=False).items()},
             certificate=ended.certificate,
             history=ended.history,
             **ended.facts,
@@ -346,62 +347,6 @@ class NetworkModel(NetworkPartial, CallbackSupport, BaseEstimator):  # type: ign
             raise NotConvergedError(text, certificate, self)
         if not collected:
             warn_once_a_search(text, stacklevel=3)
-
-    # --------------------------------------------------------------------------------------------- attributes
-
-    def _fitted(self, name: str) -> Trained:
-        if "_net" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}: it is not fitted yet. Call fit.")
-        return self._net
-
-    @property
-    def stack_(self) -> Stack:
-        """The network itself."""
-        return self._fitted("stack_").stack
-
-    @property
-    def coefs_(self) -> list[AnyArray]:
-        """Weights of each layer, (inputs, sums); views."""
-        net = self._fitted("coefs_")
-        named = net.parameters()
-        return [named[f"layers.{k}.weights"] for k in range(len(net.stack.layers))]
-
-    @property
-    def intercepts_(self) -> list[AnyArray]:
-        """Biases of each layer, (sums,); the betas where batch normalisation stands in their place; views."""
-        net = self._fitted("intercepts_")
-        named, out = net.parameters(), []
-        for k, layer in enumerate(net.stack.layers):
-            found = named.get(f"layers.{k}.bias", named.get(f"layers.{k}.beta"))
-            out.append(np.zeros(layer.columns, net.stack.dtype) if found is None else found)
-        return out
-
-    @property
-    def objective_(self) -> str:
-        """The exact function that was minimised, with its numbers."""
-        check_is_fitted(self)
-        return self._objective
-
-    def _check_numbers(self) -> None:
-        """Raises where the numbers of a stored network are not those of its layers."""
-        net, stack = self._net, self._net.stack
-        wanted = {"w": stack.size, "fixed": sum(math.prod(b.shape) for b in stack.fixed_blocks)}
-        wanted["statistics"] = stack.statistics_size
-        for name, size in wanted.items():
-            found = getattr(net, name)
-            if np.shape(found) != (size,) or found.dtype != stack.dtype:
-                raise PersistenceError(
-                    f"its network has {name} of shape {np.shape(found)}, but its layers have {size} numbers of "
-                    f"{stack.dtype}; get the original file"
-                )
-        scaled = [np.shape(array) for array in net.scaling if array is not None]
-        if self.n_features_in_ != stack.n_features or any(shape != (stack.n_features,) for shape in scaled):
-            raise PersistenceError(
-                f"its network takes {stack.n_features} features, but the model expects {self.n_features_in_}; "
-                "get the original file"
-            )
-        if self._meaning.n_outputs != stack.n_outputs:
-            raise PersistenceError("its network has other outputs than its targets; get the original file")
 
     # --------------------------------------------------------------------------------------------- predictions
 

@@ -8,7 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import validate_data
 
-from steepest.estimators.base import _name_columns
+from steepest.estimators.base import name_columns
+from steepest.estimators.targets import check_numbers
 from steepest.exceptions import DataError
 from steepest.networks.feed import Feed, SparseBatch, as_feed
 from steepest.protocols import AnyArray, FloatArray
@@ -38,8 +39,12 @@ def checked(model: Any, X: Any, y: Any = None, *, reset: bool, numeric: bool = F
         else:
             X, y = validate_data(model, X, y, multi_output=True, y_numeric=numeric, **how)
     except (TypeError, ValueError):
-        _name_columns(X)
+        name_columns(X)
+        if numeric:
+            check_numbers(y)
         raise
+    if numeric:
+        check_numbers(y)
     return readable(X), y
 
 

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_array, validate_data
 
 from steepest.estimators.network_data import Scaling, SomeRows, make_feed, readable
 from steepest.estimators.network_model import Trained
-from steepest.estimators.network_run import Given, Watch
 from steepest.estimators.network_targets import CLASSES, SETS, Taught, codes_as_targets, teach_labels, teach_numbers
+from steepest.estimators.network_values import Given, Watch
 from steepest.estimators.targets import apply_class_weight, check_weights, plain_labels
-from steepest.estimators.validation import _named, codes_of, name_of, scoring
+from steepest.estimators.validation import codes_of, name_of, naming, scoring
 from steepest.exceptions import DataError
 from steepest.networks.stack import Stack
 from steepest.protocols import AnyArray, FloatArray
@@ -64,7 +64,7 @@ def from_rows(
 
 
 def _rows(model: Any, X: Any) -> Any:
-    with _named("X_val"):
+    with naming("X_val"):
         found = check_array(
             X, accept_sparse="csr", accept_large_sparse=True, dtype="numeric", input_name="X_val", estimator=model
         )
@@ -72,7 +72,7 @@ def _rows(model: Any, X: Any) -> Any:
         raise DataError(
             f"X_val: has {found.shape[1]} features, but X has {model.n_features_in_}. Pass the same columns in both."
         )
-    with _named("X_val"):
+    with naming("X_val"):
         validate_data(model, X, reset=False, skip_check_array=True)  # names of columns
     return readable(found)
 
@@ -83,7 +83,7 @@ def _targets(model: Any, watched: Any, taught: Taught, n: int) -> tuple[AnyArray
     if is_classifier(model):
         y = given if sp.issparse(given) else np.asarray(plain_labels(given))
     else:
-        with _named("y_val"):
+        with naming("y_val"):
             y = check_array(given, ensure_2d=False, dtype=np.float64, input_name="y_val")
     if not y.ndim or y.shape[0] != n:
         count = y.shape[0] if y.ndim else 1
@@ -98,7 +98,7 @@ def _targets(model: Any, watched: Any, taught: Taught, n: int) -> tuple[AnyArray
         codes = codes_of(y, meaning.classes)
         out = codes_as_targets(meaning, model.output_activation, codes, len(meaning.classes))
         return out, meaning.classes[codes], s
-    with _named("y_val"):
+    with naming("y_val"):
         found = teach_labels(model, y, s, None, meaning) if is_classifier(model) else teach_numbers(model, y, meaning)
     return found.y, given, s
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
-from steepest.estimators.objective import _loss_term
+from steepest.estimators.objective import loss_term
 
 
 def describe_network(problem: Any, given: Any, alpha: float) -> str:
@@ -30,7 +32,7 @@ def describe_network(problem: Any, given: Any, alpha: float) -> str:
 def _term(term: Any, outputs: int) -> str:
     if term.targets == "shares":
         return "sum_j y_ij log(y_ij / softmax(z_i)_j)"
-    text = _loss_term(term.loss)
+    text = loss_term(term.loss)
     return f"sum_t {text}" if term.by_entry and outputs > 1 else text
 
 
@@ -39,7 +41,7 @@ def _coded(objective: Any) -> str:
 
 
 def _layers(stack: Any) -> str:
-    """``net(x_i): 784 - 256 relu - 10``."""
+    """``net(x_i): 784 - 256 relu - 10``; ``784 - 20 x 50 relu - 10``."""
     words = [str(stack.n_features)]
     for layer in stack.layers:
         word = str(layer.width)
@@ -52,4 +54,19 @@ def _layers(stack: Any) -> str:
         if not layer.trainable:
             word += " fixed"
         words.append(word)
-    return f"net(x_i): {' - '.join(words)}"
+    return f"net(x_i): {in_runs(words)}"
+
+
+def in_runs(words: Iterable[str]) -> str:
+    """Layers in a row; three and more that are equal as one, with their number.
+
+    Examples
+    --------
+    >>> in_runs(["5", "4 tanh", "4 tanh", "4 tanh", "3"])
+    '5 - 3 x 4 tanh - 3'
+    """
+    out: list[str] = []
+    for word, equal in groupby(words):
+        count = len(list(equal))
+        out += [f"{count} x {word}"] if count > 2 else [word] * count
+    return " - ".join(out)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from steepest.estimators.base import _brief, untouched_by_errors
+from steepest.estimators.base import shortened, untouched_by_errors
 from steepest.estimators.incremental import UNMEASURED, seed_of
 from steepest.estimators.network_data import check_range, checked, find_scaling, make_feed, names_of
 from steepest.estimators.network_model import Trained
 from steepest.estimators.network_objective import describe_network
+from steepest.estimators.network_parts import blas_threads, make_epochs, make_problem
 from steepest.estimators.network_plan import (
     augmentation_of,
     batch_rows,
@@ -26,8 +27,8 @@ from steepest.estimators.network_plan import (
     method_of,
     stack_of,
 )
-from steepest.estimators.network_run import Asked, Given, blas_threads, make_epochs, make_problem
 from steepest.estimators.network_start import begin, check_same
+from steepest.estimators.network_values import Asked, Given
 from steepest.estimators.targets import check_weights, plain_labels
 from steepest.exceptions import DataError, IncompatibleError, InvalidParameterError
 from steepest.protocols import Certificate, FloatArray, Status
@@ -167,7 +168,7 @@ class NetworkPartial:
         self.fit_record_ = FitRecord(
             estimator=type(self).__name__,
             objective=self._objective,
-            parameters={name: _brief(value) for name, value in self.get_params(deep=False).items()},
+            parameters={name: shortened(value) for name, value in self.get_params(deep=False).items()},
             data={"n_samples": n, "n_features": int(given.X.shape[1])},
             solver={"name": method_of(self).name, "why": "partial_fit", "options": {}, "notes": []},
             seconds={"total": seconds},

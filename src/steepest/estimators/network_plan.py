@@ -14,13 +14,12 @@ from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.networks.layers import Dense
 from steepest.networks.stack import Stack
 from steepest.protocols import AnyArray, FloatArray
-from steepest.rules.registry import RULES
+from steepest.rules.registry import RULES, rules_of_networks
 from steepest.solvers.schedule_names import get_schedule
 from steepest.solvers.schedules import Constant
 from steepest.solvers.schedules_rows import InverseRows
 
 BATCH = ("lbfgs", "newton_cg", "newton")  # methods on all rows
-_UNFIT = {"adagrad_full": "couples all weights", "ftrl": "begins at zero weights, where a network stays"}
 AUTO_ROWS = 200  # of a batch, as scikit-learn's
 LITTLE = 1 << 21  # rows times weights up to which float64 costs no time
 
@@ -46,7 +45,7 @@ def method_of(model: Any) -> Method:
         Names the parameter, what there is, and the nearest.
     """
     given, named = (model.optimizer, "optimizer") if model.optimizer is not None else (model.solver, "solver")
-    known = sorted([*(name for name in RULES if name not in _UNFIT), *BATCH])
+    known = sorted([*rules_of_networks(), *BATCH])
     if isinstance(given, str):
         rules: dict[str, Any] = {**RULES}
         key = given.replace("-", "_")
@@ -75,8 +74,8 @@ def method_of(model: Any) -> Method:
         raise InvalidParameterError(
             f"{named}: expected one of {known} or a rule value, got {given!r:.100}. Try 'adam'."
         ) from None
-    if rule.name in _UNFIT:
-        raise IncompatibleError(f"{named}: '{rule.name}' {_UNFIT[rule.name]}. Use 'adam'.")
+    if rule.not_for_networks:
+        raise IncompatibleError(f"{named}: '{rule.name}' {rule.not_for_networks}. Use 'adam'.")
     return Method(rule.name, rule)
 
 

@@ -40,9 +40,11 @@ class MLPRegressor(RegressorMixin, NetworkModel):  # type: ignore[misc]
 
     Attributes
     ----------
-    coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, n_iter_, t_
+    coefs_, intercepts_, gammas_, running_means_, running_variances_, loss_, best_loss_, loss_curve_, n_iter_, t_
         See `MLPClassifier`.
-    n_layers_, n_outputs_, out_activation_, stack_, probes_, certificate_, history_, fit_record_, objective_
+    validation_scores_, best_validation_score_, n_layers_, n_outputs_, out_activation_, stack_, probes_, certificate_
+        See `MLPClassifier`.
+    history_, fit_record_, objective_
         See `MLPClassifier`.
 
     Examples

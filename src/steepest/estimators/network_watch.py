@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,11 @@ class HeldRows:
             value = float(each.mean() if self.s is None else each @ self.s / self.s.sum())
         return value if math.isfinite(value) else math.nan
 
+    @property
+    def scorable(self) -> bool:
+        """Whether there is a score: R^2 of a single row is none."""
+        return self.meaning.sort != NUMBERS or self.feed.n > 1
+
     def score(self, w: AnyArray) -> float:
         """Accuracy or R^2, or what a scorer says; nan where scores are not finite."""
         z = self.scores(w)
@@ -156,7 +162,7 @@ class NetworkMonitor(Monitor):
     ----------
     rows : HeldRows
     scored : bool
-        Whether the score is watched, else the loss.
+        Whether the score is watched, else the loss; the score is measured beside it.
     trained : bool
         Whether the start has been trained before: random weights are no result, however lucky on few rows.
     """
@@ -178,6 +184,8 @@ class NetworkMonitor(Monitor):
     def see(self, w: FloatArray) -> bool:
         """Measure a round; True where patience is spent."""
         spent = super().see(w)
+        if self.score is None and self.rows_.scorable:
+            self.row["validation_score"] = self._beside(w)
         if self.rounds == 1:
             self.first = self.best
         if self.rounds == 1 and not self.trained:
@@ -187,3 +195,10 @@ class NetworkMonitor(Monitor):
         if self.best_round == self.rounds - 1:
             self.statistics = np.array(self.rows_.statistics())
         return spent
+
+    def _beside(self, w: FloatArray) -> float:
+        """The score where the loss is watched: of scores of rows that the loss has computed already."""
+        began = time.perf_counter()
+        found = self.rows_.score(w) if np.all(np.isfinite(w)) else math.nan
+        self.seconds += time.perf_counter() - began
+        return found

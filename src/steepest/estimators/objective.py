@@ -28,9 +28,10 @@ def _cost(loss: Any) -> str:
     return "costs_(y_i, j)" if len(loss.costs) else "[j != y_i]"
 
 
-def _loss_term(loss: Any) -> str:
+def loss_term(loss: Any) -> str:
+    """The loss of row i with its numbers; of several with weights their sum in brackets."""
     if loss.name == "weighted_sum":
-        parts = [(f"{abs(weight):g} {_loss_term(term)}", weight) for term, weight in loss.terms()]
+        parts = [(f"{abs(weight):g} {loss_term(term)}", weight) for term, weight in loss.terms()]
         joined = "".join(f" {'-' if weight < 0.0 else '+'} {text}" for text, weight in parts)
         return f"[{joined.removeprefix(' + ').removeprefix(' ')}]"
     if loss.name in _FORMULAS:
@@ -111,4 +112,4 @@ def describe(
     mean = f"(1/{total:.10g}) sum_i {'s_i ' if weighted else ''}"
     coded = {"sign": ",  y_i in {-1, +1}", "unit": ",  y_i in [0, 1]"}.get(loss.targets, "")
     held = _constraint_term(constraint, letter)
-    return f"P({argument}) = {mean}{_loss_term(loss)}{_penalty_term(penalty, letter)},  {score}{coded}{held}"
+    return f"P({argument}) = {mean}{loss_term(loss)}{_penalty_term(penalty, letter)},  {score}{coded}{held}"

@@ -98,20 +98,20 @@ def _logistic(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
 
 
 def _classifier(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
-    from steepest.estimators.general import _trainable
+    from steepest.estimators.general import allowed_loss
 
     ratio = _named(estimator)
     X, labels, weights = estimator._encode(X, y, sample_weight)
-    jobs = estimator._jobs(_trainable(estimator.loss), NoPenalty(), labels, weights.p)
+    jobs = estimator._jobs(allowed_loss(estimator.loss), NoPenalty(), labels, weights.p)
     args = (X, jobs, estimator._control(), ratio, 1.0, weights.total, weights.raw is not None)
     return Setup(*args, many=True, classes=labels.classes)
 
 
 def _regressor(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Setup:
-    from steepest.estimators.general import _trainable
+    from steepest.estimators.general import allowed_loss
     from steepest.losses.registry import VECTOR_LOSSES
 
-    ratio, loss = _named(estimator), _trainable(estimator.loss)
+    ratio, loss = _named(estimator), allowed_loss(estimator.loss)
     if type(loss) in VECTOR_LOSSES.values() or loss.targets in ("sign", "class"):
         raise IncompatibleError(f"loss: '{loss.name}' is for classes, not for numbers. Use LinearClassifier.")
     return _regression(estimator, X, y, sample_weight, loss, ratio, False)

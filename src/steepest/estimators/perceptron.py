@@ -12,7 +12,7 @@ import numpy as np
 from steepest.estimators.base import scores
 from steepest.estimators.classification import Encoded, LinearClassification
 from steepest.estimators.fitting import solve
-from steepest.estimators.general import _penalty
+from steepest.estimators.general import penalty_of
 from steepest.estimators.incremental import make_solver
 from steepest.estimators.incremental_kinds import IncrementalClassifier
 from steepest.estimators.jobs import Control, Job, Solution
@@ -150,7 +150,7 @@ class Perceptron(IncrementalClassifier, LinearClassification):
         self.on_unconverged = on_unconverged
 
     def _problems(self, data: Encoded) -> list[Job]:
-        penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
+        penalty = penalty_of(self.penalty, self.alpha, self.l1_ratio)
         return self._jobs(get_loss("perceptron"), penalty, data.labels, data.weights.p)
 
     def _solver(self, seed: int, observed: bool) -> Any:

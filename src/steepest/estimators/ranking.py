@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from steepest.certify.ranking import certify_ranking
 from steepest.data.source import as_source
-from steepest.estimators.base import LinearModel, _brief, untouched_by_errors
+from steepest.estimators.base import LinearModel, shortened, untouched_by_errors
 from steepest.estimators.parameters import NONE, Rules, instance, one_of, real
 from steepest.estimators.targets import check_weights
 from steepest.exceptions import DataError
@@ -45,7 +45,7 @@ def _codes(qid: Any, groups: Any, n: int) -> AnyArray:
     sizes = np.asarray(groups)
     if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or np.any(sizes < 0) or int(sizes.sum()) != n:
         raise DataError(
-            f"groups: expected sizes of queries that add up to the {n} rows, got {_brief(groups)!r}. "
+            f"groups: expected sizes of queries that add up to the {n} rows, got {shortened(groups)!r}. "
             "Give one whole number for each query, in the order of the rows."
         )
     return np.repeat(np.arange(len(sizes)), sizes)
@@ -287,7 +287,7 @@ class RankSVM(LinearModel):
         self.fit_record_ = FitRecord(
             estimator="RankSVM",
             objective=self._objective,
-            parameters={name: _brief(value) for name, value in self.get_params(deep=False).items()},
+            parameters={name: shortened(value) for name, value in self.get_params(deep=False).items()},
             data={
                 "n_samples": n,
                 "n_features": d,

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from steepest.estimators.classification import Encoded, LinearClassification
-from steepest.estimators.general import _penalty
+from steepest.estimators.general import penalty_of
 from steepest.estimators.incremental_kinds import IncrementalClassifier, IncrementalRegressor
 from steepest.estimators.jobs import Job
 from steepest.estimators.parameters import (
@@ -240,7 +240,7 @@ class SGDClassifier(IncrementalClassifier, LinearClassification):
             raise IncompatibleError(f"loss: '{loss.name}' is for counts, not for classes. Use SGDRegressor.")
 
     def _problems(self, data: Encoded) -> list[Job]:
-        penalty = _penalty(self.penalty, self.alpha, self.l1_ratio)
+        penalty = penalty_of(self.penalty, self.alpha, self.l1_ratio)
         return self._jobs(trainable_loss(self), penalty, data.labels, data.weights.p)
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
@@ -394,4 +394,4 @@ class SGDRegressor(IncrementalRegressor, LinearRegressionBase):
 
     def _problems(self, data: EncodedTargets) -> list[Job]:
         self._check_targets(data.Y, "y")
-        return self._jobs(data, trainable_loss(self), [_penalty(self.penalty, self.alpha, self.l1_ratio)])
+        return self._jobs(data, trainable_loss(self), [penalty_of(self.penalty, self.alpha, self.l1_ratio)])

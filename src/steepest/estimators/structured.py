@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from steepest.certify.structured import certify_structured
-from steepest.estimators.base import LinearModel, _brief, untouched_by_errors
+from steepest.estimators.base import LinearModel, shortened, untouched_by_errors
 from steepest.estimators.parameters import BOOL, NONE, Rule, Rules, one_of, real
 from steepest.estimators.targets import Weights, check_weights, normalise
 from steepest.exceptions import DataError
@@ -148,7 +148,7 @@ def _keep(
     model.fit_record_ = FitRecord(
         estimator=name,
         objective=model._objective,
-        parameters={key: _brief(value) for key, value in model.get_params(deep=False).items()},
+        parameters={key: shortened(value) for key, value in model.get_params(deep=False).items()},
         data={
             "n_samples": int(problem.planes.n),
             "n_features": problem.size if plain else int(source.shape[1]),

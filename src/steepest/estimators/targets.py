@@ -136,6 +136,40 @@ def plain_labels(y: Any) -> Any:
     return y.to_numpy(dtype=dtype)
 
 
+def check_numbers(y: Any) -> None:
+    """Raises where targets of a regression are strings, dates or other things: a failed conversion names neither.
+
+    Strings that are numbers, None (a missing number, as for scikit-learn) and arrays of numbers pass.
+
+    Examples
+    --------
+    >>> check_numbers([1.0, "2", "high"])
+    Traceback (most recent call last):
+        ...
+    steepest.exceptions.DataError: y: expected numbers, got 'high' in row 2. Encode it as a number, or use a classifier.
+    """
+    kind = getattr(getattr(y, "dtype", None), "kind", None)
+    if y is None or (kind is not None and kind in "biufc") or hasattr(y, "tocsr"):
+        return
+    try:
+        values = np.asarray(y)
+    except ValueError:  # rows of several lengths
+        return
+    if values.dtype.kind in "Mm" and values.size:
+        raise DataError(f"y: expected numbers, got dates or times, {values.flat[0]}. Pass numbers, as days since one.")
+    if values.dtype.kind not in "OUS" or values.ndim not in (1, 2):
+        return
+    width = values.shape[1] if values.ndim == 2 else 1
+    for at, value in enumerate(values.ravel().tolist()):
+        try:
+            float(0.0 if value is None else value)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"y: expected numbers, got {value!r:.60} in row {at // width}. "
+                "Encode it as a number, or use a classifier."
+            ) from None
+
+
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 

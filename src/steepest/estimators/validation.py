@@ -97,7 +97,7 @@ def check_rows(model: Any, held: Rows) -> tuple[Any, AnyArray, FloatArray | None
 
     The model knows the number and the names of its features already.
     """
-    with _named("X_val"):
+    with naming("X_val"):
         X = check_array(
             held.X, accept_sparse="csr", accept_large_sparse=True, dtype=FLOATS, input_name="X_val", estimator=model
         )
@@ -105,7 +105,7 @@ def check_rows(model: Any, held: Rows) -> tuple[Any, AnyArray, FloatArray | None
         raise DataError(
             f"X_val: has {X.shape[1]} features, but X has {model.n_features_in_}. Pass the same columns in both."
         )
-    with _named("X_val"):
+    with naming("X_val"):
         validate_data(model, held.X, reset=False, skip_check_array=True)  # names of columns
     if issparse(held.y):
         raise DataError("y_val: expected an array, got a sparse matrix. Use y_val.toarray().")
@@ -114,7 +114,7 @@ def check_rows(model: Any, held: Rows) -> tuple[Any, AnyArray, FloatArray | None
         if not y.ndim:
             raise DataError(f"y_val: expected one label a row of X_val, got {held.y!r}. Pass a list or an array.")
     else:
-        with _named("y_val"):
+        with naming("y_val"):
             y = check_array(held.y, ensure_2d=False, dtype=np.float64, input_name="y_val")
     if len(y) != X.shape[0]:
         raise DataError(f"y_val: has {len(y)} entries, but X_val has {X.shape[0]} rows. Pass one target a row.")
@@ -126,7 +126,7 @@ def check_rows(model: Any, held: Rows) -> tuple[Any, AnyArray, FloatArray | None
 
 
 @contextmanager
-def _named(argument: str) -> Iterator[None]:
+def naming(argument: str) -> Iterator[None]:
     """scikit-learn's checks name X and y, which these rows are not."""
     try:
         yield

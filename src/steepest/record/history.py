@@ -39,7 +39,13 @@ class History:
             raise KeyError(f"unknown history columns {sorted(unknown)}; known are {list(HISTORY_COLUMNS)}")
         self._rows.append(tuple(float(row.get(name, np.nan)) for name in HISTORY_COLUMNS))
 
+    def __contains__(self, column: object) -> bool:
+        """Whether there is such a column; its entries may be nan."""
+        return column in _KNOWN if isinstance(column, str) else False
+
     def __getitem__(self, column: str) -> FloatArray:
+        if column not in _KNOWN:
+            raise KeyError(f"no history column {column!r}; there are {list(HISTORY_COLUMNS)}")
         index = list(HISTORY_COLUMNS).index(column)
         return np.array([row[index] for row in self._rows], dtype=np.float64)
 

@@ -3,7 +3,7 @@
 from steepest.rules.adaptive import Adagrad, Adam, AdamW, RMSProp
 from steepest.rules.momentum import SGD, Momentum, Nesterov
 from steepest.rules.proximal import FTRL
-from steepest.rules.registry import RULES, get_rule, narrowed, unpenalised
+from steepest.rules.registry import RULES, get_rule, narrowed, rules_of_networks, unpenalised
 from steepest.rules.stepper import AdagradFull, Stepper
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "Stepper",
     "get_rule",
     "narrowed",
+    "rules_of_networks",
     "unpenalised",
 ]

@@ -39,6 +39,7 @@ class FTRL(NamedTuple):
     slots = 2
     exact = True
     absorbs = ("l1", "l2")
+    not_for_networks = "begins at zero weights, where a network stays"
 
     def validate(self):
         for name, value in zip(self._fields, self, strict=True):

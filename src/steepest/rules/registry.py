@@ -37,6 +37,7 @@ FACTS: dict[str, Any] = {
     "exact_l2": False,  # ... with l2
     "absorbs": (),  # fields that hold a penalty of its own; none may be applied beside l1 and l2 held there
     "whole": False,  # couples the coordinates: there is no step of one
+    "not_for_networks": "",  # why it cannot train a network, for errors: "couples all weights" where it is whole
 }
 
 
@@ -95,6 +96,8 @@ def rule(name: str) -> Callable[[T], T]:
         for fact, default in FACTS.items():
             if not hasattr(made, fact):
                 setattr(made, fact, default)
+        if made.whole and not made.not_for_networks:
+            made.not_for_networks = "couples all weights"
         made.name = name
         original, validate = made.__new__, made.validate
 
@@ -128,6 +131,20 @@ def between(name: str, value: float, low: float, high: float, *, open_low: bool 
         raise InvalidParameterError(
             f"{name}: expected a number in {left}{low:g}, {high:g}), got {value!r}. Leave it out for the usual one."
         )
+
+
+def rules_of_networks() -> list[str]:
+    """Names of the rules that can train networks, sorted.
+
+    Examples
+    --------
+    >>> "adam" in rules_of_networks(), "ftrl" in rules_of_networks()
+    (True, False)
+    """
+    import steepest.rules  # noqa: F401  (fills the table)
+
+    table: dict[str, Any] = {**RULES}
+    return sorted(name for name, kind in table.items() if not kind.not_for_networks)
 
 
 def get_rule(given: Any) -> Any:
