@@ -51,12 +51,11 @@ for name, model in ends.items():
 
 # %%
 # The first two stand at a minimum to second order: no gradient, and no direction of negative curvature. The others do
-# not, and say so. That the loss of the batches has come to rest is a fact about the run; the sentence keeps it apart
-# from what is known about the point:
+# not, and say so. That the loss of the batches has come to rest is a fact about the run; the first sentence keeps it
+# apart from what is known about the point:
 
-reason = ends["Adam, loss at rest"].certificate_.reason
-print(reason.split(";")[0] + ";")
-print(reason.split(";")[1].strip())
+for sentence in ends["Adam, loss at rest"].certificate_.reason.split(". "):
+    print(sentence.rstrip(".") + ".")
 
 # %%
 # None of the five has ``passed``: what is asked of a certificate is a bound on the distance to the lowest value, and

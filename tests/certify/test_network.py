@@ -57,7 +57,7 @@ def test_a_planted_minimum(dense, rng, monkeypatch):
     assert certificate.status is Status.APPROXIMATE
     assert certificate.bounds == "stationarity"
     assert not certificate.passed
-    assert "never a proof of a global minimum" in certificate.reason
+    assert "no proof of a global minimum" in certificate.reason
     assert certificate.value == certificate.evidence["gradient_norm"]
     assert certificate.primal == problem.evaluate(w).value
     values = np.linalg.eigvalsh(problem.hessian(problem.evaluate(w)))
@@ -74,7 +74,7 @@ def test_weights_of_zero_are_a_saddle(dense, rng, monkeypatch):
     certificate = _judged(problem, w)
     assert certificate.evidence["verdict"] == "saddle"
     assert certificate.status is Status.STALLED
-    assert certificate.reason.startswith("it stopped; a saddle")
+    assert certificate.reason.startswith("it stopped. A saddle: the lowest curvature")
     direction = certificate.evidence["direction"]
     assert np.linalg.norm(direction) == pytest.approx(1.0)
     bend = direction @ problem.hvp(problem.evaluate(w), direction)
@@ -90,7 +90,7 @@ def test_a_start_is_not_stationary(dense, rng, monkeypatch):
     certificate = _judged(problem, problem.start(), Status.BUDGET, "max_iter=3 reached")
     assert certificate.evidence["verdict"] == "not stationary"
     assert certificate.status is Status.BUDGET
-    assert certificate.reason.startswith("max_iter=3 reached; not a stationary point")
+    assert certificate.reason.startswith("max_iter=3 reached. Not a stationary point: steps promise ")
     assert certificate.evidence["predicted_decrease"] > certificate.evidence["allowed_decrease"]
     at = problem.evaluate(problem.start())
     assert certificate.evidence["gradient_norm"] == pytest.approx(np.linalg.norm(at.gradient))
@@ -127,7 +127,7 @@ def test_kinks_of_losses(rng):
     certificate = _judged(problem, problem.start())
     assert certificate.kind == "second_order"
     assert certificate.evidence["kinks"] == ["the loss 'absolute_error'"]
-    assert "at a kink even a minimum has a gradient" in certificate.reason
+    assert "At kinks (the loss 'absolute_error') even a minimum has a gradient" in certificate.reason
     smooth = _judged(_regression(rng), problem.start())
     assert "kink" not in smooth.reason
 
@@ -139,7 +139,7 @@ def test_curvature_costs_what_was_allowed(rng):
     assert few.kind == "gradient_norm"
     assert few.evidence["verdict"] == "not examined"
     assert "certificate='full'" in few.reason
-    assert "never a proof of a global minimum" in few.reason
+    assert "no proof of a global minimum" in few.reason
     assert few.evidence["gradient_norm"] == pytest.approx(np.linalg.norm(problem.evaluate(w).gradient))
     before = problem.passes
     _judged(problem, w, work=5.0 * product_work(problem))
@@ -215,3 +215,54 @@ def test_promises():
     assert promise(np.array([2.0]), np.array([-4.0]), 10.0) == 0.5
     assert promise(np.array([2.0]), np.array([0.0]), 10.0) == 20.0
     assert promise(np.array([0.0]), np.array([0.0]), 10.0) == 0.0
+
+
+def test_after_a_short_training_a_sample_is_judged(rng, monkeypatch):
+    monkeypatch.setattr(module, "ENOUGH", 0.0)
+    problem = _regression(rng, n=1000)
+    w = problem.start()
+    whole = _judged(problem, w, curvature=False)
+    assert whole.evidence["rows"] == 1000
+    assert "sample" not in whole.evidence
+    before = problem.passes
+    part = _judged(problem, w, Status.BUDGET, "max_iter=1 reached", passes=0.25)
+    assert part.evidence["rows"] == 250
+    assert part.evidence["sample"] == "250 of 1,000 rows"
+    assert part.reason.startswith("max_iter=1 reached. On a sample of 250 of 1,000 rows, a step")
+    assert part.kind == "gradient_norm"  # curvature is never that of a sample
+    assert problem.passes - before == pytest.approx(0.25)
+    assert part.primal == pytest.approx(whole.primal, rel=0.2)
+    assert part.primal != whole.primal
+    assert part == _judged(problem, w, Status.BUDGET, "max_iter=1 reached", passes=0.25)
+    full = _judged(problem, w, passes=0.25, curvature=True)
+    assert full.kind == "second_order"
+    assert full.primal == whole.primal
+    assert _judged(problem, w, passes=1.0, curvature=False) == whole
+
+
+def test_small_problems_are_judged_whole(rng):
+    problem = _regression(rng)
+    found = _judged(problem, problem.start(), passes=0.0, curvature=False)
+    assert found.evidence["rows"] == problem.n
+
+
+def test_each_number_of_a_reason_comes_once(rng, monkeypatch):
+    monkeypatch.setattr(module, "DENSE", 0)
+    problem = _regression(rng, [Dense(30, "relu")])
+    for w in (problem.start(), _minimum(problem)):
+        for options in ({}, {"curvature": False}):
+            reason = _judged(problem, w, Status.BUDGET, "max_iter=3 reached", **options).reason
+            numbers = [word.strip(".,;()") for word in reason.split() if any(c.isdigit() for c in word)]
+            assert len(numbers) == len(set(numbers)), reason
+            assert len(reason) < 300
+            assert all(sentence[0].isupper() for sentence in reason.split(". ")[1:])
+
+
+def test_what_a_search_for_curvature_may_miss_is_told_beside_a_minimum(rng, monkeypatch):
+    monkeypatch.setattr(module, "DENSE", 0)
+    monkeypatch.setattr(module, "MOST", 20)
+    problem = _regression(rng, [Dense(40, "tanh")])
+    certificate = _judged(problem, _minimum(problem))
+    assert certificate.evidence["verdict"] == "minimum to second order"
+    assert certificate.evidence["curvature_floor"] < 0.0
+    assert "could miss one of" in certificate.reason or "too few to exclude a saddle" in certificate.reason

@@ -282,3 +282,35 @@ def test_blocks_that_do_not_divide_the_rows_change_nothing():
         np.testing.assert_allclose(problem.hvp(at, v), product, rtol=1e-11, atol=1e-13)
         np.testing.assert_allclose(problem.scores(w), whole.scores(w), rtol=1e-13)
         assert problem.value(w) == pytest.approx(expected.value, rel=1e-14)
+
+
+def test_a_sample_stands_for_all_rows(rng):
+    X, y = rng.normal(size=(300, 4)), rng.normal(size=(300, 1))
+    s = rng.integers(0, 3, size=300).astype(float)
+    for weights in (None, s):
+        problem = _problem([Dense(3, "tanh")], "squared_error", 1, X, y, s=weights, l2=0.1)
+        w = problem.start()
+        part = problem.sample(120)
+        index, factors = part.index, part.s
+        assert part.n == 120 == len(np.unique(index))
+        if weights is not None:
+            assert np.all(s[index] > 0.0)
+        again = _problem([Dense(3, "tanh")], "squared_error", 1, X[index], y[index], s=factors, l2=0.1)
+        here, there = part.evaluate(w), again.evaluate(w)
+        assert here.value == pytest.approx(there.value, rel=1e-12)
+        np.testing.assert_allclose(here.gradient, there.gradient, rtol=1e-10, atol=1e-12)
+        assert problem.passes == 0.0
+        many = int(np.count_nonzero(s)) if weights is not None else 300
+        whole = problem.sample(10**6)
+        assert whole.n == many
+        assert whole.value(w) == pytest.approx(problem.value(w), rel=1e-12)
+        np.testing.assert_array_equal(problem.sample(120).index, index)
+
+
+def test_a_sample_of_stretches_of_two_lengths_is_unbiased():
+    """Of 5 rows 3 are drawn: rows of stretches of two count twice, so that each row counts as often as another."""
+    X, y = np.eye(5), np.zeros((5, 1))
+    problem = _problem([Dense(2, "tanh")], "squared_error", 1, X, y)
+    part = problem.sample(3)
+    assert sorted(part.s * 5 / 3) == pytest.approx([1.0, 2.0, 2.0])
+    assert part.s.sum() == pytest.approx(3.0)

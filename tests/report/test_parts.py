@@ -66,10 +66,23 @@ def test_a_proof_in_words():
                 "kind": "second_order",
                 "status": Status.APPROXIMATE,
                 "evidence": {"verdict": "minimum to second order"},
-                "reason": "this is never a proof of a global minimum",
+                "reason": "this is no proof of a global minimum",
             },
             "Trained, a minimum to second order: the objective is 0.27 and its gradient has the norm 1.2e-05. This is "
-            "never a proof of a global minimum.",
+            "no proof of a global minimum.",
+        ),
+        (
+            {
+                "kind": "gradient_norm",
+                "bounds": "stationarity",
+                "value": 1.2e-5,
+                "primal": 0.27,
+                "status": Status.BUDGET,
+                "evidence": {"verdict": "not examined", "sample": "250 of 1,000 rows"},
+                "reason": "max_iter=1 reached",
+            },
+            "Trained, curvature not examined: on a sample of rows the objective is 0.27 and its gradient has the norm "
+            "1.2e-05. max_iter=1 reached.",
         ),
         (
             {"bounds": "stationarity", "kind": "second_order", "evidence": {"verdict": "saddle"}},

@@ -147,3 +147,41 @@ def test_observers_see_the_columns_and_an_accepted_start() -> None:
     assert outcome.iterations == 0
     assert outcome.certificate is certificate
     assert len(outcome.history) == 1
+
+
+def test_rounds_are_counted_in_the_word_of_the_solver() -> None:
+    class Steady(Scripted):
+        patience = 1
+
+    def said(kind: type[Scripted], points: Sequence[float]) -> str:
+        p = problem()
+
+        def judge(w: Any, status: Status, reason: str, dual: Any) -> Certificate:
+            return certify(p, w, tol=1e-6, status=status, reason=reason, null_value=0.5, dual=dual)
+
+        script = kind([[point] for point in points])
+        return run(script, p, np.zeros(1), limits=Limits(1e-6), certify=judge, null_value=0.5).certificate.reason
+
+    class Epochs(Steady):
+        turn, patience = "epoch", 2
+
+    assert "no decrease of the objective in 1 round;" in said(Steady, [0.5, 0.4, 0.9])
+    assert "no decrease of the objective in 2 epochs;" in said(Epochs, [0.5, 0.4, 0.3, 0.9])
+
+
+def test_a_round_that_is_interrupted_does_not_count() -> None:
+    class Interrupted(Scripted):
+        def advance(self, state: dict[str, Any]) -> Round:
+            if state["k"] == 2:
+                raise KeyboardInterrupt
+            return super().advance(state)
+
+    p = problem()
+
+    def judge(w: Any, status: Status, reason: str, dual: Any) -> Certificate:
+        return certify(p, w, tol=1e-6, status=status, reason=reason, null_value=0.5, dual=dual)
+
+    script = Interrupted([[0.0], [0.5], [0.6], [0.7]])
+    outcome = run(script, p, np.zeros(1), limits=Limits(1e-6), certify=judge, null_value=0.5)
+    assert outcome.iterations == 1
+    assert outcome.w.tolist() == [0.5]

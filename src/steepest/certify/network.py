@@ -19,6 +19,9 @@ Curvatures are those of the whole Hessian for small networks.  Else Lanczos' met
 random vector, and how far it can be wrong is known (`steepest.certify.krylov`).  At kinks (relu units, hinge losses)
 derivatives are those of the piece that w is on.  Nothing of this is a proof about other minima, and no certificate of a
 network ever passes.
+
+After a short training a pass over all rows would cost more than the training did.  Value and gradient are then those of
+a sample (`NetworkProblem.sample`), and the certificate says of how many rows; curvature is never that of a sample.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from steepest.certify.krylov import floor_of, krylov
-from steepest.certify.verdict import certificate_of, diverged, joined, missed, nothing
+from steepest.certify.verdict import certificate_of, diverged, missed, nothing
+from steepest.certify.words import KEPT, ended
 from steepest.protocols import Bound, Certificate, CertificateKind, Evaluation, FloatArray, Status
 
 DENSE = 150  # parameters up to which all curvatures are computed
@@ -37,6 +41,7 @@ MOST = 100  # products with H in the search for the smallest curvature
 ALONG = 30  # products in the Krylov space of the gradient
 FEWEST = 20  # products without which neither says anything
 WORK = 5e10  # operations that "auto" may spend: some seconds
+ENOUGH = 4e9  # operations of value and gradient that are never too many: a tenth of a second
 _UNIT_WORK = 500  # operations that a unit costs in a product beside its weights
 _NUMBERS = 20_000_000  # of the vectors that Lanczos' method keeps
 _FLAT = 1e-9  # of the largest curvature: less is none
@@ -75,6 +80,10 @@ class NetworkLook(NamedTuple):
     direction: FloatArray
     flat: int | None
     products: int
+
+    def bent_by(self, curvature: float, radius: float) -> bool:
+        """Whether a direction of such curvature would make a saddle."""
+        return curvature < -_FLAT * self.largest and -0.5 * curvature * (0.1 * radius) ** 2 > self.allowed
 
 
 def allowed_decrease(problem: Any, at: Evaluation, tol: float) -> float:
@@ -162,9 +171,10 @@ def look_network(problem: Any, at: Evaluation, tol: float, budget: float = math.
         largest = float(np.abs(seen.values).max())
         floor, certain, flat = min(floor_of(seen, problem.size), smallest), seen.complete, None
         products = spent + seen.products
-    falls = smallest < -_FLAT * largest and -0.5 * smallest * (0.1 * radius) ** 2 > allowed
-    verdict = "not stationary" if not promised <= allowed else "saddle" if falls else "minimum to second order"
-    return NetworkLook(verdict, promised, allowed, smallest, largest, floor, certain, direction, flat, products)
+    verdict = "not stationary" if not promised <= allowed else "minimum to second order"
+    look = NetworkLook(verdict, promised, allowed, smallest, largest, floor, certain, direction, flat, products)
+    falls = promised <= allowed and look.bent_by(smallest, radius)
+    return look._replace(verdict="saddle") if falls else look
 
 
 def certify_network(
@@ -177,8 +187,9 @@ def certify_network(
     curvature: bool | Literal["auto"] = "auto",
     asks: str = "curvature=True",
     work: float = WORK,
+    passes: float = math.inf,
 ) -> Certificate:
-    """The certificate of a network's parameters, recomputed in float64 on all rows.
+    """The certificate of a network's parameters, recomputed in float64, on all rows or a sample.
 
     Parameters
     ----------
@@ -194,28 +205,44 @@ def certify_network(
         How the user's parameter that asks for curvature is spelt, for the reason.
     work : float
         Operations that "auto" may spend; a tenth of them after an interrupt.
+    passes : float
+        Evaluations on all rows that value and gradient may cost.  Below 1 they are those of such a share of the rows,
+        or of as many as take `ENOUGH` operations; all rows count where ``curvature`` is True.
 
     Returns
     -------
     Certificate
         Of kind "second_order", with the evidence ``verdict``, ``gradient_norm``, ``relative_gradient`` (``|g| R`` over
         the objective), ``predicted_decrease``, ``allowed_decrease``, ``smallest_curvature``, ``largest_curvature``,
-        ``curvature_floor``, ``flat_directions``, ``products``, ``kinks``, and at a saddle the ``direction``.  Of kind
-        "gradient_norm", with the verdict "not examined", where curvature was not looked at.  It never passes.
+        ``curvature_floor``, ``flat_directions``, ``products``, ``kinks``, ``rows``, and at a saddle the ``direction``.
+        Of kind "gradient_norm", with the verdict "not examined", where curvature was not looked at; where not all rows
+        were, ``sample`` says so in words, and ``primal`` and ``value`` are of those rows.  It never passes.
     """
     bad = diverged(w, tol)
     if bad is not None:
         return bad
     w = np.require(w, np.float64, ["C", "W"])
-    problem.stand(w)
+    rows = problem.n if curvature is True else affordable_rows(problem, passes)
+    problem.release()
+    seen = problem if rows >= problem.n else problem.sample(rows)
+    seen.stand(w)
     try:
-        return _certified(problem, w, tol, status, reason, curvature, asks, work)
+        return _certified(seen, problem.n, w, tol, status, reason, curvature, asks, work)
     finally:
-        problem.release()
+        seen.release()
+        if seen is not problem:
+            problem.passes += seen.passes * seen.n / problem.n
+
+
+def affordable_rows(problem: Any, passes: float) -> int:
+    """Rows on which value and gradient cost at most so many passes, but for what is never too much."""
+    least = ENOUGH * problem.n / (0.5 * product_work(problem))
+    return int(min(max(passes * problem.n, least, 1.0), problem.n))
 
 
 def _certified(
     problem: Any,
+    n: int,
     w: FloatArray,
     tol: float,
     status: Status,
@@ -232,9 +259,12 @@ def _certified(
     norm = float(np.linalg.norm(at.gradient))
     scale = allowed_decrease(problem, at, 1.0)
     evidence: dict[str, Any] = {"gradient_norm": norm, "relative_gradient": norm * reach(w) / scale}
-    evidence["kinks"] = list(problem.kinks)
+    evidence |= {"kinks": list(problem.kinks), "rows": problem.n}
+    sampled = problem.n < n
+    if sampled:
+        evidence["sample"] = f"{problem.n:,} of {n:,} rows"
     budget = math.inf if curvature is True else work * (0.1 if status is Status.INTERRUPTED else 1.0)
-    seen = look_network(problem, at, tol, budget) if curvature else None
+    seen = look_network(problem, at, tol, budget) if curvature and not sampled else None
     if seen is None:
         said = _first_order(problem, evidence, curvature, asks)
         bound = Bound("gradient_norm", norm, math.inf, "stationarity", at.value, math.nan)
@@ -253,69 +283,60 @@ def _certified(
     if seen.verdict == "saddle":
         evidence["direction"] = seen.direction
     bound = Bound(kind, norm, seen.promised / scale, "stationarity", at.value, math.nan)
-    return _made(bound, tol, status, reason, _second_order(problem, seen, norm, scale), evidence)
+    return _made(bound, tol, status, reason, _second_order(problem, seen, reach(w), scale), evidence)
 
 
-def _made(bound: Bound, tol: float, status: Status, reason: str, said: str, evidence: dict[str, Any]) -> Certificate:
-    ended = missed(status)
+# ---------------------------------------------------------------------------------------------------------- words
+
+_NEVER = "this is no proof of a global minimum"
+
+
+def _made(
+    bound: Bound, tol: float, status: Status, reason: str, said: list[str], evidence: dict[str, Any]
+) -> Certificate:
+    after = missed(status)
     if evidence["verdict"] == "minimum to second order" and status in (Status.BUDGET, Status.STALLED):
-        ended = Status.APPROXIMATE
-    return certificate_of(bound, tol, False, ended, joined(ended, reason, said), (), evidence)
+        after = Status.APPROXIMATE
+    how = ended(status, reason) if status in KEPT or reason else ""
+    sentences = [*([how] if how else []), *said]
+    text = ". ".join([sentences[0], *(sentence[0].upper() + sentence[1:] for sentence in sentences[1:])])
+    return certificate_of(bound, tol, False, after, text, (), evidence)
 
 
-_NEVER = "this is never a proof of a global minimum"
-
-
-def _second_order(problem: Any, seen: NetworkLook, norm: float, scale: float) -> str:
-    size = f"the gradient norm is {norm:.2g}"
-    promised = (
-        f"second derivatives promise a decrease of {seen.promised:.2g}, {seen.promised / scale:.2g} of the objective"
-    )
-    left = f"{size}, {promised}"
-    lowest = f"the smallest curvature {'is' if seen.certain else 'seen is'} {seen.smallest:.2g}"
-    lowest += f", the largest {seen.largest:.2g}"
-    if not seen.certain:
-        sure = f"none is below {seen.floor:.2g}" if math.isfinite(seen.floor) else "how low it can be is not known"
-        chance = " (but for a chance of 0.001)" if math.isfinite(seen.floor) else ""
-        lowest += f", and after {seen.products} products {sure}{chance}"
-    elif seen.flat:
-        lowest += f", and {seen.flat} of {problem.size} directions are flat"
-    share = seen.allowed / scale
+def _second_order(problem: Any, seen: NetworkLook, radius: float, scale: float) -> list[str]:
+    """What the point is, and its curvatures, in sentences; the gradient norm is the certificate's value."""
+    names, found = ", ".join(problem.kinks), "" if seen.certain else " seen"
+    lowest = f"the lowest curvature{found} is {seen.smallest:.2g}"
+    bends = f"{lowest}, the largest in size {seen.largest:.2g}"
+    left = f"steps promise {_share(seen.promised / scale)}, {seen.allowed / scale:.2g} is allowed"
     if seen.verdict == "not stationary":
-        said = f"not a stationary point: {left} ({share:.2g} is allowed); {lowest}"
-    elif seen.verdict == "saddle":
-        said = f"a saddle: {left}, but {lowest}: along its direction the objective falls"
-    else:
-        said = f"a minimum to second order within {share:.2g} of the objective: {left}; {lowest}"
-    if problem.kinks and seen.verdict == "not stationary":
-        said += "; at a kink even a minimum has a gradient"
-    return f"{said}{_pieces(problem)}; {_NEVER}"
+        kinks = [f"at kinks ({names}) even a minimum has a gradient"] if names else []
+        return [f"not a stationary point: {left}", bends, *kinks]
+    piece = [f"curvature is that of the piece between kinks ({names})"] if names else []
+    if seen.verdict == "saddle":
+        return [f"a saddle: {lowest}, and along it the objective falls", *piece]
+    if seen.flat:
+        bends += f", and {seen.flat} of {problem.size} directions are flat"
+    if not seen.certain and not math.isfinite(seen.floor):
+        bends += f"; {seen.products} products are too few to exclude a saddle"
+    elif not seen.certain and seen.bent_by(seen.floor, radius):
+        bends += f"; {seen.products} products could miss one of {seen.floor:.2g}, which would make this a saddle"
+    return [f"a minimum to second order: {left}", bends, *piece, _NEVER]
 
 
-def _first_order(problem: Any, evidence: dict[str, Any], curvature: Any, asks: str) -> str:
-    share = 0.01 * evidence["relative_gradient"]
-    much = f"{share:.2g} of the objective" if share < 1.0 else "more than the whole objective"
-    said = (
-        f"the gradient norm is {evidence['gradient_norm']:.2g}: a move by 1 % of the parameters' size along it "
-        f"promises {much}, to first order; "
-    )
+def _first_order(problem: Any, evidence: dict[str, Any], curvature: Any, asks: str) -> list[str]:
+    much = _share(0.01 * evidence["relative_gradient"])
+    said = f"a step down the gradient by 1 % of the parameters' size promises {much}"
+    if "sample" in evidence:
+        said = f"on a sample of {evidence['sample']}, {said}"
     if not problem.traits.has_curvature:
-        said += (
-            f"the loss '{problem.objective.name}' states no curvature, so that minimum and saddle cannot be told apart"
-        )
-    elif curvature is False:
-        said += f"second derivatives were not looked at, as was asked ({asks} does that)"
+        why = f"the loss '{problem.objective.name}' states none"
     elif curvature is True:
-        said += "second derivatives are not finite"
+        why = "it is not finite"
     else:
-        said += f"second derivatives would cost more than was allowed and were not looked at ({asks} does that)"
-    if problem.kinks:
-        said += f"; {' and '.join(problem.kinks)}: at a kink even a minimum has a gradient"
-    return f"{said}; {_NEVER}"
+        why = f"{'as was asked' if curvature is False else 'it is expensive here'}, {asks} asks for it"
+    return [said, f"curvature was not examined ({why}), and {_NEVER}"]
 
 
-def _pieces(problem: Any) -> str:
-    if not problem.kinks:
-        return ""
-    listed = " and ".join(problem.kinks)
-    return f"; {listed}: at kinks there is no second derivative, those here are of the piece that the parameters are on"
+def _share(part: float) -> str:
+    return f"{part:.2g} of the objective" if part < 1.0 else "more than the whole objective"

@@ -84,7 +84,8 @@ def explain(certificate: Certificate) -> str:
             f"optimum ({name}). {reason}"
         )
     if c.bounds == "stationarity" and math.isfinite(c.value):
-        return f"Nothing is proven about the optimum; the gradient norm is {c.value:.2g}. {reason}"
+        where = "on a sample of rows " if "sample" in c.evidence else ""
+        return f"Nothing is proven about the optimum; {where}the gradient norm is {c.value:.2g}. {reason}"
     return f"Nothing is proven. {reason}"
 
 

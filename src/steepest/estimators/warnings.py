@@ -49,7 +49,10 @@ def sentence(name: str, certificate: Certificate) -> str:
     if certificate.bounds == "suboptimality":
         proven = f"proven relative gap {certificate.relative:.3g}, asked tol={certificate.tol:g}"
     elif certificate.bounds == "stationarity":
-        proven = f"gradient norm {certificate.value:.3g}; no bound on the objective is proven (tol={certificate.tol:g})"
+        of = " of a sample" if "sample" in certificate.evidence else ""
+        proven = (
+            f"gradient norm{of} {certificate.value:.3g}; no bound on the objective is proven (tol={certificate.tol:g})"
+        )
     else:
         proven = f"nothing is proven (tol={certificate.tol:g})"
     cure = _CURES.get(certificate.status, _CURES[Status.STALLED])

@@ -4,7 +4,7 @@
 
 in prediction mode: batch normalisation by its running statistics, no dropout.  Rows pass in blocks through one program
 that is laid out when it is first needed, so memory does not grow with n: beside the parameters, their gradient and the
-gradient of a block, it is that of a block's activations.
+gradient of a block, it is that of a block's activations.  `NetworkProblem.sample` is the same function of fewer rows.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from steepest.protocols import AnyArray, Evaluation, FloatArray, Traits
 BLOCK = 2048  # rows at most: enough for BLAS, little enough for the caches of a few layers
 LEAST = 128  # rows, below which the gradient of a wide layer costs as much memory traffic as its products
 BYTES = 1 << 20  # of the widest layer of a block, or as much as an eighth of the parameters
+WHOLE = 1 << 22  # the same, up to which all rows are one block: products at one point then share forward and backward
 _UNIT = 0.1  # a typical weight: what a step is measured by where a number is smaller
 _NONE = np.empty(0)
 
@@ -106,8 +107,9 @@ class NetworkProblem:
             raise InvalidParameterError(f"y: expected {self.n} targets, one a row of X, got {len(y)}.")
         self.s = None if s is None else _mean_one(s, self.n)
         self.l2, self.decayed = float(l2), int(stack.decayed)
-        most = _block(stack, self.feed.sparse) if block is None else max(int(block), 1)
-        self.block = -(-self.n // -(-self.n // most))  # blocks of one size, the last filled up with rows of weight zero
+        self._most = _block(stack, self.feed.sparse, self.n) if block is None else max(int(block), 1)
+        self.block = _even(self.n, self._most)
+        self.index: AnyArray | None = None  # rows of the feed that count, of a sample
         self.statistics = None if statistics is None else np.array(statistics, dtype=np.float64)
         self.x0: AnyArray
         if start is None:
@@ -131,6 +133,32 @@ class NetworkProblem:
         self._bent = False  # whether the program of curvatures stands at _w, with one block
 
     # --------------------------------------------------------------------------------------------------- rows
+
+    def sample(self, m: int) -> NetworkProblem:
+        """The same function of ``m`` rows, which stand for all of positive weight.
+
+        As many stretches of rows, as long as each other but for one row, each send one, drawn at random (the same in
+        every call), with the stretch's length as its weight.  Without row weights values and gradients are unbiased.
+
+        Returns
+        -------
+        NetworkProblem
+            With programs, and a count of passes (over its own rows), of its own.
+        """
+        pool = None if self.s is None else np.flatnonzero(self.s)
+        many = self.n if pool is None else len(pool)
+        m = min(max(int(m), 1), many)
+        edges = np.arange(m + 1) * many // m
+        lengths = np.diff(edges)
+        index = edges[:-1] + (np.random.default_rng(0).random(m) * lengths).astype(np.intp)
+        index = index if pool is None else pool[index]
+        out = copy.copy(self)
+        out.release()
+        out.index = index if self.index is None else self.index[index]
+        out.n, out.block, out.y = m, _even(m, self._most), self.y[index]
+        out.s = _mean_one(lengths if self.s is None else lengths * self.s[index], m)
+        out.passes = 0.0
+        return out
 
     def _blocks(self) -> list[tuple[int, int]]:
         return [(start, min(start + self.block, self.n)) for start in range(0, self.n, self.block)]
@@ -335,6 +363,7 @@ class _Rows:
         """
         problem, count = self.problem, stop - start
         index = np.minimum(np.arange(start, start + self.rows), stop - 1)
+        index = index if problem.index is None else problem.index[index]
         if self.batch is not None:
             self.batch.take(index)
         else:
@@ -400,10 +429,17 @@ def _add_pieces(stack: Any, program: Program, nodes: list[Node], out: FloatArray
         out[block.slice] += program.values[node].ravel()
 
 
-def _block(stack: Any, sparse: bool) -> int:
+def _block(stack: Any, sparse: bool, n: int) -> int:
     """Rows of a block at most."""
     widest = max(0 if sparse else stack.n_features, *(layer.columns for layer in stack.layers))
+    if n <= BLOCK and 8 * widest * n <= WHOLE:
+        return n
     return int(min(max(max(BYTES, stack.size) // (8 * widest), LEAST), BLOCK))
+
+
+def _even(n: int, most: int) -> int:
+    """Rows of blocks of one size, the last of which is filled up with rows of weight zero."""
+    return -(-n // -(-n // most))
 
 
 def _as_float64(stack: Any, draws: bool) -> Any:

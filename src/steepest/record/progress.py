@@ -72,7 +72,8 @@ class Progress:
         self.close()
         gap = f", proven relative gap {certificate.relative:.2e}" if certificate.bounds == "suboptimality" else ""
         seconds = f" after {self._row['seconds']:.2f} s" if self._row else ""
-        self._print(f"{self.title}: {certificate.status}{seconds}, objective {certificate.primal:.8g}{gap}")
+        of = f" of {certificate.evidence['sample']}" if "sample" in certificate.evidence else ""
+        self._print(f"{self.title}: {certificate.status}{seconds}, objective {certificate.primal:.8g}{of}{gap}")
 
     def close(self) -> None:
         """Gives the terminal back; harmless when called twice."""

@@ -199,7 +199,7 @@ def _figures(record: FitRecord, scores: Scores | None, where: str) -> str:
         name, value = next(iter(scores.values.items()))
         quality = [(f"{'train' if where == 'On the training rows' else 'test'} {name}", metric(name, value))]
     pairs = [
-        ("objective", number(certificate.primal)),
+        ("objective of a sample" if "sample" in certificate.evidence else "objective", number(certificate.primal)),
         _proof(certificate),
         *quality,
         ("epochs" if network_sections.by_epochs(record) else "rounds", number(record.iterations)),
@@ -238,6 +238,7 @@ def _circumstances(record: FitRecord, dataset: Dataset | None, test: Dataset | N
         ("tol", certificate.tol),
         ("objective", certificate.primal),
         ("proven lower bound", certificate.dual),
+        *([("examined", certificate.evidence["sample"])] if "sample" in certificate.evidence else []),
     ]
     facts_of_data = [(key, value) for key, value in record.data.items() if key != "kind"]
     options = [*solver.get("options", {}).items(), ("deterministic", record.deterministic)]

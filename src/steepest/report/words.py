@@ -142,7 +142,8 @@ def _proven(certificate: Certificate) -> str:
     if certificate.bounds == "distance":
         return f"the coefficients are within {value:.2g} of the minimiser ({kind})"
     if is_local(certificate):
-        return f"the objective is {number(certificate.primal)} and its gradient has the norm {value:.2g}"
+        where = "on a sample of rows " if "sample" in certificate.evidence else ""
+        return f"{where}the objective is {number(certificate.primal)} and its gradient has the norm {value:.2g}"
     return f"the point is stationary up to {value:.2g} ({kind}); whether it is a minimum is not proven"
 
 

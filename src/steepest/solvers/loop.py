@@ -311,15 +311,14 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
             over = watch.over()
             if over is not None:
                 return Status.BUDGET, over
-            watch.iterations += 1
         round_ = solver.advance(state)
         while round_.part:
             watch.last = round_.w  # an interrupt may come before the round is finished
             late = watch.late()
             if late is not None:
-                watch.iterations -= 1
                 return Status.BUDGET, late
             round_ = solver.advance(state)
+        watch.iterations += not first  # of whole rounds: one that is interrupted does not count
         at = round_.at
         if round_.note:
             watch.notes.append(round_.note)
@@ -334,7 +333,7 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
         asked = watch.see(at, bound, round_.step, round_.dual)
         first = False
         if not np.isfinite(at.value):
-            said = f"the objective is {at.value} after {watch.iterations} rounds"
+            said = f"the objective is {at.value} after {_turns(solver, watch.iterations)}"
             return Status.DIVERGED, said + _cure(solver, state)
         if bound.bounds == "suboptimality" and bound.relative <= target:
             watch.best, watch.best_bound, watch.best_round = at, bound, watch.rounds - 1  # one before may prove less
@@ -354,7 +353,7 @@ def _advance(solver: Any, state: Any, watch: _Watch, target: float, floor: float
             return Status.DIVERGED, said + _cure(solver, state)
         flat = flat + 1 if not at.value < before else 0
         if flat >= solver.patience:
-            return Status.STALLED, f"no decrease of the objective in {flat} rounds"
+            return Status.STALLED, f"no decrease of the objective in {_turns(solver, flat)}"
         if getattr(solver, "slows", False):
             slow = watch.doublings.see(watch.iterations, at.value, bound.relative)
             if slow is not None:
@@ -370,12 +369,18 @@ def _unmeasured(solver: Any, state: Any, watch: _Watch, round_: Round) -> tuple[
     if finite and watch.note(w, round_.step, measured):
         return Status.INTERRUPTED, "an observer asked to stop"
     if not finite:
-        return Status.DIVERGED, f"the parameters are not finite after {watch.iterations} rounds" + _cure(solver, state)
+        said = f"the parameters are not finite after {_turns(solver, watch.iterations)}"
+        return Status.DIVERGED, said + _cure(solver, state)
     if watch.spent:
         return Status.STOPPED_EARLY, "the validation rows got no better"
     if round_.exhausted:
         return Status.STALLED, round_.note or "the solver goes no further"
     return None
+
+
+def _turns(solver: Any, many: int) -> str:
+    """A number of rounds, in the word of the solver."""
+    return f"{many} {getattr(solver, 'turn', 'round')}{'' if many == 1 else 's'}"
 
 
 def _cure(solver: Any, state: Any) -> str:

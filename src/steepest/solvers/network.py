@@ -61,6 +61,7 @@ class EpochsState:
     place: int = 0  # steps of the epoch that are done
     length: int = 1  # steps of a piece
     begun: bool = False
+    passes: float = 0.0  # over the rows, before the epoch
 
 
 class NetworkEpochs:
@@ -110,6 +111,7 @@ class NetworkEpochs:
     """
 
     name = "epochs"
+    turn = "epoch"
     keeps = "last"
     wanders = True
 
@@ -224,6 +226,7 @@ class NetworkEpochs:
             return Round(None, math.nan, w=self._point(state))
         if state.visit is None:
             state.visit, state.place = self._visit(state), 0
+            state.passes = state.problem.passes
             state.rates = memory.schedule.rates(memory.state.t, training.count(len(state.visit.rows)))
         visit, many = state.visit, len(state.rates)
         stop = min(state.place + state.length, many)
@@ -233,6 +236,7 @@ class NetworkEpochs:
         # results do not depend on how an epoch is cut
         state.length = max(1, int((stop - state.place) * min(PIECE / max(spent, 1e-9), 64.0)))
         state.place = stop
+        state.problem.passes = state.passes + stop / many
         rate = float(state.rates[stop - 1])
         if not finite:
             return Round(None, rate, w=np.full(len(training.w), math.nan))
@@ -241,7 +245,6 @@ class NetworkEpochs:
             return Round(None, rate, w=self._point(state), part=True)
         loss = training.finish(visit.rows)
         state.visit = None
-        state.problem.passes += 1.0
         self.losses.append(loss)
         memory.schedule = memory.schedule.observed(loss)
         said = self._judge(memory, loss, rate)
