@@ -266,9 +266,9 @@ def _certified(
     budget = math.inf if curvature is True else work * (0.1 if status is Status.INTERRUPTED else 1.0)
     seen = look_network(problem, at, tol, budget) if curvature and not sampled else None
     if seen is None:
-        said = _first_order(problem, evidence, curvature, asks)
+        words = _first_order(problem, evidence, curvature, asks)
         bound = Bound("gradient_norm", norm, math.inf, "stationarity", at.value, math.nan)
-        return _made(bound, tol, status, reason, said, evidence | {"verdict": "not examined"})
+        return _made(bound, tol, status, reason, words, evidence | {"verdict": "not examined"})
     kind: CertificateKind = "second_order"
     evidence |= {
         "verdict": seen.verdict,
