@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from steepest.networks.stack import Stack
 from steepest.problems.network import NetworkProblem
 from steepest.protocols import AnyArray, Certificate, FloatArray, Status
 from steepest.solvers.loop import Outcome
-from steepest.solvers.network import NetworkMemory
+from steepest.solvers.network import NetworkEpochs, NetworkMemory
 from steepest.solvers.network_batch import NetworkDescent
 
 SHARE = 0.5  # of the work of the training, that the certificate may cost
@@ -25,6 +24,7 @@ class Work:
 
     def __init__(self, model: Any, stack: Stack, problem: NetworkProblem, solver: Any, monitor: Any) -> None:
         self.model, self.stack, self.problem, self.solver, self.monitor = model, stack, problem, solver, monitor
+        self.ended = ""  # how the run ended
 
     def statistics(self, w: FloatArray) -> AnyArray:
         """The running means and variances that belong to w."""
@@ -39,11 +39,10 @@ class Work:
 
     def judge(self, w: FloatArray, status: Status, reason: str, dual: Any) -> Certificate:
         """The certificate of parameters as they are kept, in the precision of the network."""
-        kept = w.astype(self.stack.dtype).astype(np.float64)
-        kept = w if np.array_equal(kept, w) else kept
+        kept = w if w.dtype == self.stack.dtype else w.astype(self.stack.dtype)
         assert self.problem.statistics is not None
         self.problem.statistics[:] = self.statistics(w)
-        solver = self.solver
+        solver, self.ended = self.solver, reason
         if hasattr(solver, "rest"):
             solver.rest()
         if status is Status.STALLED and (not isinstance(solver, NetworkDescent) or solver.rested):
@@ -51,7 +50,7 @@ class Work:
         elif status is Status.STALLED and solver.spent:
             status, reason = Status.BUDGET, f"max_fun={self.model.max_fun} reached: {reason}"
         trained = SHARE * float(self.problem.passes) * product_work(self.problem) / 2.0  # a product is two passes
-        found = certify_network(
+        return certify_network(
             self.problem,
             kept,
             tol=1e-4 if self.model.tol is None else float(self.model.tol),
@@ -59,10 +58,13 @@ class Work:
             reason=reason,
             curvature=False if status is Status.DIVERGED else self.model.curvature,
             work=min(WORK, trained),
+            passes=SHARE * self._passes(),
         )
-        if found.status is Status.APPROXIMATE and reason and not found.reason.startswith(reason):
-            found = replace(found, reason=f"{reason}; {found.reason}")
-        return found
+
+    def _passes(self) -> float:
+        """How many evaluations in float64 the training was worth; one of float32 is about half of one."""
+        halved = isinstance(self.solver, NetworkEpochs) and self.stack.dtype == np.float32
+        return (0.5 if halved else 1.0) * float(self.problem.passes)
 
     def check(self, outcome: Outcome) -> None:
         """Raises where the steps went out of all bounds and no earlier parameters were chosen.
@@ -77,7 +79,7 @@ class Work:
         monitor = self.monitor
         if monitor is not None and monitor.selects and monitor.improved:
             return  # the best parameters on the held-out rows are kept, and a warning says why the run ended
-        said = outcome.certificate.reason.partition(";")[0]
+        said = self.ended or outcome.certificate.reason
         if isinstance(self.solver, NetworkDescent):
             raise DataError(
                 f"X: the objective is not finite where '{self.solver.name}' began or went: {said}. "
