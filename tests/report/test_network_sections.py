@@ -272,7 +272,7 @@ def test_a_browser_shows_it(tmp_path, digits):
     quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--hide-scrollbars", *quiet]
     command += [f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={tmp_path / 'page.png'}"]
-    command += ["--window-size=420,6000", (tmp_path / "r.html").as_uri()]
+    command += ["--window-size=420,9000", (tmp_path / "r.html").as_uri()]
     subprocess.run(command, capture_output=True, timeout=120, check=True)
     seen = matplotlib.image.imread(tmp_path / "page.png")[..., :3]
     dark = colours(np.array([0.0]))[0, :3] / 255.0
