@@ -27,8 +27,8 @@ FAST = {"max_iter": 8, "tol": None, "curvature": False, "probes": False}
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("fixed", [False, True])
-def test_predictions_follow_from_what_a_network_shows(fixed, dtype):
+@pytest.mark.parametrize(("fixed", "scale"), [(False, None), (True, None), (False, "standard"), (False, "range")])
+def test_predictions_follow_from_what_a_network_shows(fixed, scale, dtype):
     """Layers with and without batch normalisation, biases and training, and one of several sums a unit."""
     layers = [
         Dense(7, "relu", batch_norm=True, trainable=not fixed),
@@ -36,7 +36,8 @@ def test_predictions_follow_from_what_a_network_shows(fixed, dtype):
         Dense(4, "maxout", batch_norm=True, dropout=0.2),
         Dense(5, "sigmoid"),
     ]
-    model = MLPRegressor(layers=layers, dtype=dtype, batch_size=20, learning_rate_init=0.02, **FAST).fit(X, MANY)
+    model = MLPRegressor(layers=layers, dtype=dtype, scale=scale, batch_size=20, learning_rate_init=0.02, **FAST)
+    model.fit(X + 3.0, MANY)
     shown = (model.gammas_, model.running_means_, model.running_variances_)
     for found in shown:
         assert [piece is not None for piece in found] == [True, False, True, False, False]
@@ -50,7 +51,9 @@ def test_predictions_follow_from_what_a_network_shows(fixed, dtype):
         lambda z: z,
     ]
     new = np.random.default_rng(1).normal(size=(30, 5))
-    a = new
+    shift, factor = model.column_shift_, model.column_factor_
+    assert (shift is None, factor is None) == (scale != "standard", scale is None)
+    a = (new - (0.0 if shift is None else shift)) * (1.0 if factor is None else factor)
     for unit, W, b, gamma, mean, variance in zip(units, model.coefs_, model.intercepts_, *shown, strict=True):
         u = a @ W
         a = unit(u + b if gamma is None else gamma * (u - mean) / np.sqrt(variance + EPSILON) + b)

@@ -155,6 +155,8 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         ``early_stopping``, as in scikit-learn.
     loss_curve_ : list of float
         One an epoch.
+    column_shift_, column_factor_ : array (d,) or None
+        Of ``scale``: the network sees ``(x - column_shift) * column_factor``.
     validation_scores_, best_validation_score_ : list of float, float, or None
         With ``early_stopping`` or validation rows: ``score`` on those rows after each epoch, or what the scorer in
         ``monitor`` said, and the highest of them.  With "loss" the scores are measured beside it and decide nothing.

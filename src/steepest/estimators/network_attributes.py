@@ -74,6 +74,16 @@ class NetworkAttributes:
         return [pieces.get(k) for k in range(len(net.stack.layers))]
 
     @property
+    def column_shift_(self) -> AnyArray | None:
+        """What ``scale`` takes from the columns of X before their factor, (d,); None where nothing."""
+        return self._fitted("column_shift_").scaling.shift
+
+    @property
+    def column_factor_(self) -> AnyArray | None:
+        """What ``scale`` multiplies the columns by after their shift, (d,); None where nothing."""
+        return self._fitted("column_factor_").scaling.factor
+
+    @property
     def objective_(self) -> str:
         """The exact function that was minimised, with its numbers."""
         check_is_fitted(self)

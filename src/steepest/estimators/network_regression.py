@@ -42,9 +42,9 @@ class MLPRegressor(RegressorMixin, NetworkModel):  # type: ignore[misc]
     ----------
     coefs_, intercepts_, gammas_, running_means_, running_variances_, loss_, best_loss_, loss_curve_, n_iter_, t_
         See `MLPClassifier`.
-    validation_scores_, best_validation_score_, n_layers_, n_outputs_, out_activation_, stack_, probes_, certificate_
+    column_shift_, column_factor_, validation_scores_, best_validation_score_, n_layers_, n_outputs_, out_activation_
         See `MLPClassifier`.
-    history_, fit_record_, objective_
+    stack_, probes_, certificate_, history_, fit_record_, objective_
         See `MLPClassifier`.
 
     Examples
