@@ -208,3 +208,28 @@ def test_what_is_refused() -> None:
     with pytest.raises(IncompatibleError, match="alternating"):
         run(NetworkEpochs(order="alternating"), problem, 1)
     assert NetworkEpochs(Adam(0.5)).rule.beta1 == 0.5
+
+
+def test_a_memory_is_that_of_a_whole_epoch_and_no_copy() -> None:
+    class Cut(NetworkEpochs):
+        """Interrupted in the middle of its third epoch."""
+
+        def advance(self, state: Any) -> Any:
+            if state.memory.state.epoch == 2 and state.visit is not None:
+                raise KeyboardInterrupt
+            if state.visit is None and state.begun:
+                assert self.memory is state.memory
+            done = super().advance(state)
+            state.length = 1
+            return done
+
+    solver = Cut(batch_size=2)
+    assert run(solver, posed(Dense(8, "relu")), 5).iterations == 2
+    assert solver.memory is None
+    given = NetworkEpochs(batch_size=2)
+    run(given, posed(Dense(8, "relu")), 1)
+    before = given.memory.state.w.copy()
+    later = NetworkEpochs(batch_size=2, memory=given.memory)
+    run(later, posed(Dense(8, "relu")), 2)
+    np.testing.assert_array_equal(given.memory.state.w, before)
+    assert later.memory.state.epoch == 3

@@ -100,7 +100,8 @@ class NetworkEpochs:
     Attributes
     ----------
     memory : NetworkMemory or None
-        Where the last finished epoch ended; a later run with it goes on as if there had been no pause.
+        Where the last finished epoch ended; a later run with it goes on as if there had been no pause.  These are the
+        arrays of the run, no copies: while it is within a later epoch, and where it ended there, there is none.
     losses : list of float
         The mean loss (with the penalty) of every epoch of this run.
 
@@ -160,7 +161,6 @@ class NetworkEpochs:
         self.memory = memory
         self.losses: list[float] = []
         self.notes: list[str] = []
-        self._kept: NetworkMemory | None = None  # the memory where it is this run's own
         self._running: EpochsState | None = None
         self.patience = 1 << 30  # nothing is evaluated: the loop has nothing to wait for
 
@@ -184,7 +184,6 @@ class NetworkEpochs:
         training = Training(
             stack, problem.objective, feed, problem.y, problem.s, l2=problem.l2, state=memory.state, **self.options
         )
-        self._kept = None
         self._running = EpochsState(problem, training, memory, self._ordered(problem, training))
         return self._running
 
@@ -221,10 +220,12 @@ class NetworkEpochs:
         if not state.begun:
             state.begun = True
             if self.memory is None:
-                self._keep(memory)
+                self.memory = memory
             self._share(state)
             return Round(None, math.nan, w=self._point(state))
         if state.visit is None:
+            if self.memory is memory:
+                self.memory = None
             state.visit, state.place = self._visit(state), 0
             state.passes = state.problem.passes
             state.rates = memory.schedule.rates(memory.state.t, training.count(len(state.visit.rows)))
@@ -248,7 +249,7 @@ class NetworkEpochs:
         self.losses.append(loss)
         memory.schedule = memory.schedule.observed(loss)
         said = self._judge(memory, loss, rate)
-        self._keep(memory)
+        self.memory = memory
         self._share(state)
         return Round(None, rate, said or "", exhausted=said is not None, w=self._point(state), seen=loss)
 
@@ -280,16 +281,6 @@ class NetworkEpochs:
             said = f"order='large_error': {len(outliers)} rows look like outliers, their errors are cut: {shown}"
             self.notes = [note for note in self.notes if not note.startswith("order='large_error'")] + [said]
         return order.epoch(epoch, self.seed)
-
-    def _keep(self, memory: NetworkMemory) -> None:
-        """What the run remembers becomes `memory`; an interrupt leaves none rather than a half of it."""
-        kept, self.memory = self._kept, None
-        if kept is None:
-            kept = self._kept = memory.copy()
-        else:
-            kept.state.load(memory.state)
-            kept.schedule, kept.best, kept.waited = memory.schedule, memory.best, memory.waited
-        self.memory = kept
 
     def _point(self, state: EpochsState) -> FloatArray:
         return state.memory.state.point().copy()
