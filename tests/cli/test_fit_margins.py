@@ -83,4 +83,4 @@ def test_what_does_not_go_together(arguments, said):
 def test_no_hard_margin_is_said():
     result = run("iris", "--model", "svm", "--hard-margin")
     assert result.exit_code == 2
-    assert "hard_margin takes two classes, got 3" in result.stderr
+    assert "--hard-margin takes two classes, got 3" in result.stderr

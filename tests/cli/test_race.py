@@ -54,7 +54,7 @@ def test_bad_usage_is_exit_code_2(run, tmp_path):
     for arguments, words in (
         (("iris", "--solvers", "lbfg"), "Did you mean 'lbfgs'"),
         (("iris", "--solvers", "closed_form"), "none of closed_form fits this problem"),
-        (("iris", "--loss", "hinge"), "Use loss='softmax'"),
+        (("iris", "--loss", "hinge"), "Use --loss softmax"),
         (("iris", "--penalty", "l3"), "did you mean"),
         (("iris", "--l1-ratio", "0.2"), "elasticnet"),
         (("iris", "--penalty", "none", "--alpha", "1"), "needs a penalty"),

@@ -42,6 +42,7 @@ from steepest.cli.options_network import (
 )
 from steepest.cli.ranking import check_queries, of_ranker, rank_parameters
 from steepest.cli.saying import errors, say, silent
+from steepest.cli.spelling import spelling
 
 if TYPE_CHECKING:
     from steepest.cli.inputs import Inputs
@@ -227,7 +228,7 @@ def fit(
         parameters.update(patience=patience, monitor=monitor)
     if model == "rank":
         parameters = of_ranker(parameters)
-    with errors():
+    with errors(spelling(model)):
         from steepest.cli.inputs import Wanted
 
         kinds = False if regress else MODELS[model].classifies
@@ -358,7 +359,7 @@ def _run(
         turns = count(record.iterations, "epoch" if by_epochs(record) else "round")
         tell(f"  by {name}: {turns}, {record.passes:.4g} passes over the data")
         local = is_local(estimator.certificate_)
-        say(said.text(), style="bold green" if said.passed else "bold" if local else "bold yellow")
+        say(spelling(model)(said.text()), style="bold green" if said.passed else "bold" if local else "bold yellow")
         for line in network_words(estimator):
             tell(f"  {line}")
         for line in margin_words(shown, data):

@@ -11,6 +11,7 @@ import typer
 from steepest.cli.checks import CERTIFIED, NOT_CERTIFIED, PENALTIES, between, complete, jobs, one_of
 from steepest.cli.options import Header, Ignored, Scaled, Target
 from steepest.cli.saying import errors, say, silent
+from steepest.cli.spelling import spelling
 
 if TYPE_CHECKING:
     from steepest.readers import Dataset
@@ -88,7 +89,7 @@ def race(
         "max_iter": max_iter, "repeat": repeat, "n_jobs": jobs, "random_state": seed, "fit_intercept": intercept,
         "verbose": 0 if quiet or as_json else 1,
     }  # fmt: skip
-    with errors():
+    with errors(spelling("race")):
         from steepest.cli.inputs import Wanted
 
         wanted = Wanted(target, header, tuple(ignore or ()), loss != "squared", seed, quiet or as_json)

@@ -34,12 +34,15 @@ def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
 
 
 @contextmanager
-def errors() -> Iterator[None]:
-    """What goes wrong in a known way ends in one line and an exit code; warnings become lines at once."""
+def errors(spelt: Callable[[str], str] = str) -> Iterator[None]:
+    """What goes wrong in a known way ends in one line and an exit code; warnings become lines at once.
+
+    ``spelt`` puts the names of options in place of those of parameters (`steepest.cli.spelling`).
+    """
     from steepest.exceptions import NotConvergedError, SteepestError
 
     def show(message: Warning | str, *rest: Any, **more: Any) -> None:
-        typer.echo(f"warning: {message}", err=True)
+        typer.echo(f"warning: {spelt(str(message))}", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -47,9 +50,9 @@ def errors() -> Iterator[None]:
         try:
             yield
         except NotConvergedError as error:
-            fail(str(error), NOT_CERTIFIED)
+            fail(spelt(str(error)), NOT_CERTIFIED)
         except SteepestError as error:
-            fail(str(error))
+            fail(spelt(str(error)))
         except KeyboardInterrupt:
             fail("interrupted", 130)
 
