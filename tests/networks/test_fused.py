@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -14,10 +16,12 @@ from steepest import networks as nw
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.kernels import network_passes as passes
 from steepest.kernels.network_units import exp_below, expm1_below
+from steepest.networks.derivatives import gradient
 from steepest.networks.fused import bias_unit, mean_cross_entropy, norm_unit
 from steepest.networks.layers import Dense
 from steepest.networks.node import Input, Parameter
 from steepest.networks.stack import Stack
+from steepest.networks.targets_loss import Objective
 from steepest.networks.units import Elu, Identity, LeakyRelu, Maxout, Relu, Sigmoid, Softplus, Tanh
 
 UNITS = [Identity(), Sigmoid(), Tanh(), Relu(), LeakyRelu(0.2), Elu(1.5), Softplus(), Maxout(3)]
@@ -245,3 +249,20 @@ def test_the_loss_refuses_what_does_not_fit():
         mean_cross_entropy(z, Input((4,), "y"), s)
     with pytest.raises(InvalidParameterError, match="mean_cross_entropy: expected scores"):
         mean_cross_entropy(z, Input((4,), "y", int), Input((4,), "s", np.float32))
+
+
+@pytest.mark.parametrize("layer", [Dense(3, "relu"), Dense(3, Maxout(2)), Dense(3, "tanh", batch_norm=True)])
+def test_graphs_are_no_cycles(layer):
+    """What a graph holds, such as parameters of many megabytes, is free as soon as nobody needs it."""
+    stack, objective = Stack(4, [layer], 2), Objective("cross_entropy", 2)
+    network = stack.network(6, training=True)
+    cost = objective.node(network.scores, *objective.inputs(6, stack.dtype))
+    slopes = gradient(cost, network.parameters)
+    gone = [weakref.ref(node) for node in (*network.parameters, cost, *slopes)]
+    gc.collect()
+    gc.disable()
+    try:
+        del network, cost, slopes
+        assert [ref() for ref in gone] == [None] * len(gone)
+    finally:
+        gc.enable()

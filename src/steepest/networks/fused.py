@@ -13,10 +13,11 @@ those of ``Stack.network(..., fused=False)``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,26 @@ class Fused(Operation):
         raise IncompatibleError(f"{self.symbol}: has first derivatives only. Build the network with fused=False.")
 
 
-Made: TypeAlias = dict[Node, Node]  # backward passes of an operation's node, by the gradient that they start from
+class Made:
+    """Backward passes of an operation's node, by the gradient that they start from.
+
+    They are made of that node, so they are not held here: graphs would be cycles, and their arrays outlive them.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, weakref.ref[Node]] = {}
+
+    def of(self, g: Node, make: Callable[[], Node]) -> Node:
+        """The pass that starts from g, made where there is none."""
+        known = self._known.get(g.serial)
+        node = None if known is None else known()
+        if node is None:
+            node = make()
+            self._known[g.serial] = weakref.ref(node)
+        return node
+
+    def __reduce__(self) -> tuple[type[Made], tuple[()]]:
+        return Made, ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ class BiasUnit(Fused):
     """``phi(Z + b) * mask`` of Z, a bias and a mask, written over Z."""
 
     terms: Terms
-    made: Made = field(default_factory=dict, init=False, repr=False, compare=False)
+    made: Made = field(default_factory=Made, init=False, repr=False, compare=False)
     inplace = True
 
     @property
@@ -125,9 +145,7 @@ class BiasUnit(Fused):
             return g if i == 0 else SumRows()(g)
         if not self.terms.biased:
             return BiasUnitBack(self.terms)(g, node, *mask)
-        if g not in self.made:
-            self.made[g] = BiasUnitBack(self.terms)(g, node, *mask)
-        both = self.made[g]
+        both = self.made.of(g, lambda: BiasUnitBack(self.terms)(g, node, *mask))
         rows = node.shape[0]
         return part(both, slice(0, rows)) if i == 0 else part(both, rows)
 
@@ -187,7 +205,7 @@ class MaxoutUnit(Fused):
     """The largest piece of ``Z + b``, times a mask."""
 
     terms: Terms
-    made: Made = field(default_factory=dict, init=False, repr=False, compare=False)
+    made: Made = field(default_factory=Made, init=False, repr=False, compare=False)
     symbol = "maxout fused"
 
     def shape(self, *inputs: Node) -> tuple[int, ...]:
@@ -207,9 +225,7 @@ class MaxoutUnit(Fused):
         return i <= self.terms.biased
 
     def pull(self, node: Node, g: Node, i: int) -> Node | None:
-        if g not in self.made:
-            self.made[g] = MaxoutBack(self.terms)(g, *node.inputs)
-        both = self.made[g]
+        both = self.made.of(g, lambda: MaxoutBack(self.terms)(g, *node.inputs))
         rows = node.shape[0]
         return part(both, slice(0, rows)) if i == 0 else part(both, rows)
 
@@ -270,7 +286,7 @@ class NormUnit(Fused):
     """The first rows of a `Normalised`, with the derivatives in Z, gamma and beta, its other inputs."""
 
     terms: Terms
-    made: Made = field(default_factory=dict, init=False, repr=False, compare=False)
+    made: Made = field(default_factory=Made, init=False, repr=False, compare=False)
     symbol, views = "batch norm fused", True
 
     def shape(self, *inputs: Node) -> tuple[int, ...]:
@@ -288,10 +304,12 @@ class NormUnit(Fused):
     def pull(self, node: Node, g: Node, i: int) -> Node | None:
         both, z, gamma, _, *mask = node.inputs
         rows = node.shape[0]
-        if g not in self.made:
+
+        def made() -> Node:
             moments = part(both, slice(rows, rows + 2))
-            self.made[g] = NormUnitBack(self.terms)(g, node, z, moments, gamma, *mask)
-        back = self.made[g]
+            return NormUnitBack(self.terms)(g, node, z, moments, gamma, *mask)
+
+        back = self.made.of(g, made)
         return part(back, slice(0, rows)) if i == 1 else part(back, rows + i - 2)
 
 
