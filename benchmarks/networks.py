@@ -6,7 +6,7 @@
 MNIST (pixels / 255, float32), Adam with step 1e-3, batches of 128, two threads.
 
 - epochs: every contestant lives in a process of its own and they take turns; the first turn warms up (compiles), the
-  second trains ``EPOCHS`` epochs and scores after the first and the last, further turns train one.  The least seconds
+  others train ``EPOCHS`` epochs, and the second scores after the first and the last of them.  The least seconds
   of an epoch count: for the others measured around it, for steepest from the history of the public `MLPClassifier`.
   "products" is NumPy's matmul of the same shapes into arrays that are there already, nothing else.
 - start: from the start of a new process (pixels as .npy on disk) to the end of the first epoch, in turn; the least of
@@ -134,7 +134,7 @@ def race(cell: str, names: list[str], rounds: int, rows: int) -> dict[str, float
         for turn in range(rounds + 1):
             for name, process in list(running.items()):
                 limit = COMPILE_LIMIT if turn == 0 else 300.0
-                answer = process.ask(limit, epochs=EPOCHS if turn == 1 else 1, score=turn == 1)
+                answer = process.ask(limit, epochs=EPOCHS if turn else 1, score=turn == 1)
                 if answer is None:
                     del running[name]
                     least.pop(name, None)

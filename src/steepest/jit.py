@@ -126,7 +126,7 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
         # As text: an index that holds a class can only be read where its module can be imported, so one user's
         # loss would stop every kernel of every other program.
         _, *rest = super()._index_key(sig, codegen)
-        held = [part for arg in sig for part in _with_parts(arg)]
+        held = [part for arg in getattr(sig, "args", sig) for part in _with_parts(arg)]
         return (str(sig), *rest, tuple(filter(None, map(_class_stamp, held))))
 
 
@@ -191,7 +191,9 @@ class Kernel:
         if hasattr(dispatcher, "compile"):  # else compiling is switched off
             with resting():
                 dispatcher.compile(tuple([numba.typeof(arg) for arg in args]))
-        return functools.partial(dispatcher, *args)
+        call = functools.partial(dispatcher, *args)
+        call.kernel = self  # type: ignore[attr-defined]
+        return call
 
     def __call__(self, *args: Any) -> Any:
         classes = tuple([cls for arg in args if isinstance(arg, tuple) for cls in _classes(arg)])
@@ -229,6 +231,48 @@ class Kernel:
         return sum(sum(d.stats.cache_misses.values()) for d in caching)
 
 
+class Entry:
+    """A function that compiled code calls by its address, with pointers; compiled for their types, cached on disk.
+
+    Numba compiles a kernel anew for every combination of the types that it meets.  What a kernel calls by address is
+    compiled for its own types alone.
+
+    The function takes a pointer to int64, an int64, and pointers; it returns nothing and must raise nothing.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.__doc__ = function.__doc__
+        self.py_func = function
+        self._made: dict[tuple[str, ...], Any] = {}
+
+    def address(self, *dtypes: Any) -> int:
+        """Where the machine code for pointers to these types of numbers begins; None stands for a pointer to any."""
+        key = tuple("" if given is None else np.dtype(given).str for given in dtypes)
+        made = self._made.get(key)
+        if made is None:
+            from numba.core.ccallback import CFunc
+
+            pointers = [numba.types.voidptr if not name else _pointer_to(name) for name in key]
+            signature = ((_pointer_to("i8"), numba.types.int64, *pointers), numba.types.void)
+            options = {"error_model": "numpy", "fastmath": _REASSOCIATE}
+            made = CFunc(self.py_func, signature, {}, options)
+            if cache_directory() is not None:
+                made._cache = _KernelCache(self.py_func)
+            with resting():
+                made.compile()
+            self._made[key] = made
+        return int(made.address)
+
+
+def _pointer_to(name: str) -> Any:
+    return numba.types.CPointer(numba.from_dtype(np.dtype(name)))
+
+
+def entry(function: Callable[..., Any]) -> Entry:
+    """A function that is called by its address, see `Entry`."""
+    return Entry(function)
+
+
 def kernel(function: F) -> F:
     """An entry point from Python: compiled on first use, cached on disk, runs without the interpreter lock.
 
@@ -248,6 +292,11 @@ def fast_kernel(function: F) -> F:
 def inner(function: F) -> F:
     """A function that kernels call; compiled into them, never by itself on disk."""
     return numba.njit(**_LEAN, forceinline=True)(function)  # type: ignore[no-any-return]
+
+
+def called(function: F) -> F:
+    """As `inner`, for long functions that are called at several places: compiled once, with the kernel."""
+    return numba.njit(**_LEAN)(function)  # type: ignore[no-any-return]
 
 
 def fused_inner(function: F) -> F:

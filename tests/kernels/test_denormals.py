@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from steepest.kernels.network_update import update
+from steepest.networks.team import Team
 from steepest.networks.training_update import Move
 from steepest.rules import get_rule, narrowed
 
@@ -37,8 +38,9 @@ def test_arithmetic_elsewhere_is_as_it_was():
 
 
 def test_an_empty_piece_is_no_step():
-    move = Move(get_rule("adam"), 10, 6, np.float64, l2=0.0, decay=0.0, clip_norm=None, clip_value=None, numbers=0)
+    move = Move(get_rule("adam"), 10, 6, np.float64, l2=0.0, decay=0.0, clip_norm=None, clip_value=None)
     w, slots = np.arange(10.0), np.zeros((2, 10))
     before = w.copy()
-    assert move(w, np.zeros(10), slots, 0.1, 1) == pytest.approx(float(before[:6] @ before[:6]))
+    team = Team(move.rule, w, slots, np.zeros(10), 1.0)
+    assert move(team, 0.1, 1) == pytest.approx(float(before[:6] @ before[:6]))
     assert np.array_equal(w, before)

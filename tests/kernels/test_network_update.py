@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from steepest.kernels.network_update import average, square_sum, update
-from steepest.networks.training_update import SHARED, Helper, Move
+from steepest.networks.team import Team
+from steepest.networks.training_update import Move
 from steepest.rules import RULES, get_rule, narrowed
 from steepest.rules.stepper import dense_step
 
@@ -85,39 +86,22 @@ def test_sums_and_means() -> None:
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_two_threads_give_the_bits_of_one(name: str) -> None:
-    """Whatever is cut off for the second, the end of the vector without decay included."""
-    size, decayed, rule = SHARED + 5000, SHARED + 4000, get_rule(name)
-    options: Any = {"l2": 0.1, "decay": 0.2, "clip_norm": 5.0, "clip_value": 2.0, "numbers": 30_000}
-    move = Move(rule, size, decayed, np.float32, **options)
-    assert 0 < move.cut < decayed
+def test_threads_give_the_bits_of_one(name: str) -> None:
+    """With everything that a step may have, the end of the vector without decay included."""
+    size, decayed, rule = 100_000, 99_000, get_rule(name)
+    move = Move(rule, size, decayed, np.float32, l2=0.1, decay=0.2, clip_norm=5.0, clip_value=2.0)
     found: list[Any] = []
-    ahead: list[int] = []
-    for threads in (1, 2):
+    for threads in (1, 2, 3):
         rng = np.random.default_rng(5)
         w, slots = rng.standard_normal(size).astype(np.float32), np.zeros((rule.slots, size), np.float32)
+        g = np.empty(size, np.float32)
         squares = []
-        with Helper() as helper:
+        team = Team(move.rule, w, slots, g, 1e9, threads)
+        with team:
             for t in range(1, 30):
-                g = rng.standard_normal(size).astype(np.float32)
-                used = helper if threads == 2 else None
-                squares.append(move(w, g, slots, 1e-2, t, used, lambda: ahead.append(1)))
+                g[:] = rng.standard_normal(size)
+                squares.append(move(team, 1e-2, t))
         found.append((w, slots, squares))
-    assert len(ahead) == 2 * 29
-    for one, two in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
-def test_a_helper_hands_errors_back_and_goes_on() -> None:
-    def fail() -> None:
-        raise ValueError("told")
-
-    done: list[int] = []
-    with Helper() as helper:
-        helper.start(fail)
-        with pytest.raises(ValueError, match="told"):
-            helper.wait()
-        helper.start(lambda: done.append(1))
-        helper.wait()
-    assert done == [1]
-    assert not helper._thread.is_alive()
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)

@@ -19,7 +19,6 @@ from steepest.networks.layers import Dense
 from steepest.networks.stack import Stack
 from steepest.networks.targets_loss import Objective
 from steepest.networks.training import Training
-from steepest.networks.training_update import Pace
 from steepest.rules import SGD, Adagrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 
 N, D, K = 23, 5, 3
@@ -330,27 +329,25 @@ def test_what_is_refused() -> None:
         Training(stack, cost, feed, cost.targets(Y), augment=Noise())
 
 
-def test_a_second_thread_changes_no_bit_of_a_large_network() -> None:
-    """Whichever way each piece of an epoch is done."""
+def test_threads_change_no_bit_of_a_large_network() -> None:
     many = np.random.default_rng(3).standard_normal((400, 700)).astype(np.float32)
+    many[:, 300:] *= np.random.default_rng(4).random((400, 400)) < 0.02  # columns for the split
     labels = np.arange(400) % K
-    stack, cost = Stack(700, (Dense(90),), K), Objective("cross_entropy", K)
+    stack, cost = Stack(700, (Dense(90), Dense(70)), K), Objective("cross_entropy", K)
     found = []
-    for threads in (1, 2):
-        training = Training(stack, cost, as_feed(many), cost.targets(labels), batch_size=4, threads=threads)
-        for epoch in range(6):
-            training.epoch(Shuffled(400).epoch(epoch, 0), np.full(100, 1e-3))
+    for threads in (1, 2, 3):
+        training = Training(stack, cost, as_feed(many), cost.targets(labels), batch_size=64, threads=threads)
+        assert training.threads == threads
+        for epoch in range(4):
+            training.epoch(Shuffled(400).epoch(epoch, 0), np.full(7, 1e-3))
         found.append((training.w, training.losses))
-    for one, two in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, two)
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
 
 
-def test_a_helper_is_kept_where_it_pays() -> None:
-    for paying in (False, True):
-        pace, chosen = Pace(True), []
-        for _ in range(70):
-            chosen.append(pace.choose())
-            pace.note(chosen[-1], 1.0 if chosen[-1] == paying else 2.0, 64)
-        assert chosen.count(paying) > 60
-        assert set(chosen) == {False, True}
-    assert not any(Pace(False).choose() for _ in range(5))
+def test_a_small_network_has_one_thread() -> None:
+    cost = Objective("cross_entropy", K)
+    feed = as_feed(np.zeros((400, 20), np.float32))
+    training = Training(Stack(20, (Dense(50),), K), cost, feed, cost.targets(np.arange(400) % K), batch_size=64)
+    assert training.threads == 1

@@ -12,6 +12,7 @@ from steepest.estimators.base import name_columns
 from steepest.estimators.targets import check_numbers
 from steepest.exceptions import DataError
 from steepest.networks.feed import Feed, SparseBatch, as_feed
+from steepest.networks.operations import Call
 from steepest.protocols import AnyArray, FloatArray
 
 BLOCK = 1 << 20  # bytes of rows in float64, where something is computed of all of them
@@ -208,6 +209,14 @@ class SomeRows(Feed):
         """Write the rows into ``out``; as `Feed.take`."""
         self.base.take(self.index[rows], out)
 
+    def place(self, rows: AnyArray, into: AnyArray) -> None:
+        """Write the rows, as those of X; as `Feed.place`."""
+        self.base.place(self.index[rows], into)
+
+    def taking(self, rows: AnyArray, out: AnyArray) -> Call:
+        """As `Feed.taking`."""
+        return self.base.taking(rows, out)
+
     def batch(self, count: int, dtype: Any = None) -> SparseBatch:
         """What stands in place of the input matrix for ``count`` sparse rows; as `Feed.batch`."""
         return _SomeBatch(self, self.base.batch(count, dtype))
@@ -218,8 +227,8 @@ class _SomeBatch(SparseBatch):
         self.__dict__.update(batch.__dict__)
         self.index = feed.index
 
-    def take(self, rows: AnyArray) -> None:
-        """The rows of the next run."""
+    def place(self, rows: AnyArray) -> None:
+        """Say which rows are next."""
         self.rows[:] = self.index[rows]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.jit import fast_kernel, kernel
+from steepest.jit import fast_inner, fast_kernel, inner, kernel
 from steepest.kernels.prefetch import prefetch
 
 _LINE = 64  # bytes that come at once
 _AHEAD = 2  # rows
 
 
-@kernel
-def gather_dense(X, rows, shift, factor, out):
+@inner
+def gather_dense_rows(X, rows, shift, factor, out):
     """out <- (X[rows] - shift) * factor, rows as they come; nothing is shifted where ``factor`` is empty.
 
     The rows to come are asked for: a row in random order is a miss a cache line.
@@ -32,6 +32,12 @@ def gather_dense(X, rows, shift, factor, out):
         else:
             for j in range(d):
                 target[j] = (zero + source[j] - shift[j]) * factor[j]
+
+
+@kernel
+def gather_dense(X, rows, shift, factor, out):
+    """`gather_dense_rows`, from Python."""
+    gather_dense_rows(X, rows, shift, factor, out)
 
 
 @kernel
@@ -71,8 +77,8 @@ def sparse_product(indptr, indices, data, rows, factor, W, out):
                 target[c] += x * source[c]
 
 
-@fast_kernel
-def add_sparse_product(indptr, indices, data, rows, factor, W, out):
+@fast_inner
+def add_sparse_rows(indptr, indices, data, rows, factor, W, out):
     """out <- out + X[rows] W, as `sparse_product`."""
     width = W.shape[1]
     for i in range(out.shape[0]):
@@ -88,20 +94,34 @@ def add_sparse_product(indptr, indices, data, rows, factor, W, out):
 
 
 @fast_kernel
-def sparse_gradient(indptr, indices, data, rows, factor, D, out):
-    """out <- X[rows]' D: zeros, and a multiple of a row of D for every stored entry."""
-    out[...] = 0.0
+def add_sparse_product(indptr, indices, data, rows, factor, W, out):
+    """`add_sparse_rows`, from Python."""
+    add_sparse_rows(indptr, indices, data, rows, factor, W, out)
+
+
+@fast_inner
+def sparse_gradient_rows(indptr, indices, data, rows, factor, D, out, first, last):
+    """Rows first to last of out <- X[rows]' D: zeros, and a multiple of a row of D for every stored entry."""
     width = D.shape[1]
+    out[first:last] = 0.0
     for i in range(D.shape[0]):
         row, source = rows[i], D[i]
-        for k in range(indptr[row], indptr[row + 1]):
-            j = indices[k]
+        for k in range(indptr[row], indptr[row + np.uint64(1)]):
+            j = np.int64(indices[k])
+            if j < first or j >= last:
+                continue
             x = D.dtype.type(data[k])
             if factor.shape[0]:
                 x *= factor[j]
             target = out[j]
             for c in range(width):
                 target[c] += x * source[c]
+
+
+@fast_kernel
+def sparse_gradient(indptr, indices, data, rows, factor, D, out):
+    """`sparse_gradient_rows`, of all, from Python."""
+    sparse_gradient_rows(indptr, indices, data, rows, factor, D, out, 0, out.shape[0])
 
 
 @kernel
@@ -117,8 +137,8 @@ def square_entries(indptr, indices, data, rows, factor):
     return total
 
 
-@kernel
-def gather_columns(X, rows, columns, shift, factor, out):
+@inner
+def gather_columns_rows(X, rows, columns, shift, factor, out):
     """out <- (X[rows, columns] - shift) * factor, as `gather_dense`; unsigned columns need no test.
 
     ``shift`` and ``factor`` are those of the columns of ``out``.
@@ -138,6 +158,12 @@ def gather_columns(X, rows, columns, shift, factor, out):
         else:
             for j in range(k):
                 target[j] = (zero + source[columns[j]] - shift[j]) * factor[j]
+
+
+@kernel
+def gather_columns(X, rows, columns, shift, factor, out):
+    """`gather_columns_rows`, from Python."""
+    gather_columns_rows(X, rows, columns, shift, factor, out)
 
 
 @kernel

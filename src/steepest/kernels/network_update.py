@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.jit import fast_kernel
+from steepest.jit import fast_inner, fast_kernel
 from steepest.kernels.denormals import flush_denormals, restore_denormals
 from steepest.rules.registry import advance, constants
 
 _BLOCK = 4096  # squares are summed in the vector's own precision within one
 
 
-@fast_kernel
-def update(rule, w, state, g, start, stop, l2, scale, limit, keep, eta, t):
+@fast_inner
+def update_range(rule, w, state, g, start, stop, l2, scale, limit, keep, eta, t):
     """Move ``w[start:stop]`` along ``scale clip(g) + l2 w``; the sum of their squares before.
 
     Arithmetic is that of w's dtype; give the rule by `steepest.rules.narrowed`.
@@ -64,6 +64,12 @@ def update(rule, w, state, g, start, stop, l2, scale, limit, keep, eta, t):
         total += squares
     restore_denormals(before)
     return total
+
+
+@fast_kernel
+def update(rule, w, state, g, start, stop, l2, scale, limit, keep, eta, t):
+    """`update_range`, from Python."""
+    return update_range(rule, w, state, g, start, stop, l2, scale, limit, keep, eta, t)
 
 
 @fast_kernel

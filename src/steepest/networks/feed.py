@@ -76,6 +76,18 @@ class Feed:
         else:
             gather_dense(self.X, rows, self.shift, self.factor, out)
 
+    def place(self, rows: AnyArray, into: AnyArray) -> None:
+        """Write the rows, as those of X, where a call of `taking` reads them."""
+        into[:] = rows
+
+    def taking(self, rows: AnyArray, out: AnyArray) -> Call:
+        """`take` of rows that `place` has written, as a prepared call on these arrays."""
+        if self.csr:
+            return partial(self.take, rows, out)
+        gather: Any = gather_dense
+        call: Call = gather.prepared(self.X, rows, self.shift, self.factor, out)
+        return call
+
     def batch(self, count: int, dtype: Any = None) -> SparseBatch:
         """What stands in place of the input matrix of a network for ``count`` sparse rows."""
         if not self.csr:
@@ -163,7 +175,15 @@ class SparseBatch:
 
     def take(self, rows: AnyArray) -> None:
         """The rows of the next run."""
+        self.place(rows)
+
+    def place(self, rows: AnyArray) -> None:
+        """Say which rows are next."""
         self.rows[:] = rows
+
+    def taking(self) -> Call | None:
+        """What `take` does after `place`; None for nothing."""
+        return None
 
     def norm(self) -> float:
         """The Frobenius norm of the batch; nan where entries are stored twice."""

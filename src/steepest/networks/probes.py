@@ -17,6 +17,7 @@ from steepest.kernels.network_probes import difference_norm, norm, output_facts,
 from steepest.networks.derivatives import gradient
 from steepest.networks.fused import EPSILON
 from steepest.networks.node import Constant, Node
+from steepest.networks.operations import Call
 from steepest.networks.probe_norms import COLUMNS as VECTORS
 from steepest.networks.probe_norms import POWER, SMALL, norm_bound
 from steepest.networks.probe_table import COLUMNS, ProbeTable
@@ -57,6 +58,10 @@ class Probed(Protocol):
     @property
     def last(self) -> Any:
         """The batch of the last step: ``count`` rows, of the Frobenius norm ``norm()``."""
+        ...
+
+    def take_over(self, call: Call) -> Call:
+        """A call by all threads of the training, where they can."""
         ...
 
     def graph(self) -> tuple[Any, Node, dict[Node, AnyArray]]:
@@ -186,6 +191,7 @@ class _View:
         wanted = [*network.sums, *network.activations, *self._deltas, *network.moments]
         wanted += [node for node in self._slopes if node is not None]
         self._program = Program([*dict.fromkeys(wanted)], bind=bind)
+        self._program.rewrite(training.take_over)
         masks = iter(network.masks)
         self._masks = [next(masks) if layer.dropout > 0.0 else None for layer in self._layers]
         self._none = np.empty((0, 0), stack.dtype)

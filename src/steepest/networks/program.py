@@ -10,7 +10,7 @@ arrays and decides nothing: it is a loop over prepared calls, whose price beside
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,11 @@ class Program:
         with np.errstate(all="ignore"):
             for call in calls:
                 call()
+
+    def rewrite(self, change: Callable[[Call], Call]) -> None:
+        """Put other calls in place of those that compute the same, on the same arrays."""
+        self._calls = [[change(call) for call in calls] for calls in self._calls]
+        self._all = [call for calls in self._calls for call in calls]
 
     # ------------------------------------------------------------------------------------------------- planning
 

@@ -90,9 +90,18 @@ class SplitBatch(SparseBatch):
 
     def take(self, rows: AnyArray) -> None:
         """The rows of the next run."""
-        feed = self.feed
-        self.rows[:] = rows if feed.index is None else feed.index[rows]
-        gather_columns(feed.X, self.rows, feed.columns, self.shift, self.factor, self.x)
+        self.place(rows)
+        gather_columns(self.feed.X, self.rows, self.feed.columns, self.shift, self.factor, self.x)
+
+    def place(self, rows: AnyArray) -> None:
+        """Say which rows are next."""
+        self.rows[:] = rows if self.feed.index is None else self.feed.index[rows]
+
+    def taking(self) -> Call:
+        """What `take` does after `place`."""
+        gather: Any = gather_columns
+        call: Call = gather.prepared(self.feed.X, self.rows, self.feed.columns, self.shift, self.factor, self.x)
+        return call
 
     def norm(self) -> float:
         """The Frobenius norm of the batch."""

@@ -7,27 +7,26 @@ that a run remembers is in a `TrainingState`, so a run that goes on from one is 
 from __future__ import annotations
 
 import numbers
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from steepest.exceptions import IncompatibleError, InvalidParameterError
 from steepest.kernels.network_update import average
+from steepest.networks.operations import Call
 from steepest.networks.program import Program
 from steepest.networks.split import Split, split
+from steepest.networks.team import Team
 from steepest.networks.training_batch import Batch
-from steepest.networks.training_update import Helper, Move, Pace, stepping
-from steepest.parallel import effective_jobs
+from steepest.networks.training_update import Move, stepping
+from steepest.parallel import one_blas_thread
 from steepest.protocols import AnyArray, FloatArray
 
 _BLOCK = 1024  # rows that are evaluated at once
-_PIECE = 64  # steps of which a second thread helps with all or none
 
 
 @dataclass(slots=True)
@@ -69,16 +68,6 @@ class TrainingState:
             self.w.copy(), self.slots.copy(), self.statistics.copy(), self.t, self.epoch, mean, self.averaged
         )
 
-    def load(self, other: TrainingState) -> None:
-        """The numbers of another of the same run, in the arrays of this one."""
-        for mine, given in ((self.w, other.w), (self.slots, other.slots), (self.statistics, other.statistics)):
-            mine[...] = given
-        self.t, self.epoch, self.averaged = other.t, other.epoch, other.averaged
-        if other.mean is not None and self.mean is not None:
-            self.mean[...] = other.mean
-        else:
-            self.mean = None if other.mean is None else other.mean.copy()
-
 
 class Training:
     """A network, its data, a rule, and where they stand.
@@ -119,9 +108,8 @@ class Training:
     probe_every : int, optional
         Steps between two that are probed; by default ``probe.every``.
     threads : int, optional
-        From 2 on a second thread may help to move large vectors, where that is measured to be faster.  By default it
-        does not: it takes a processor from the threads of BLAS that wait for the next product.  No bit of the result
-        depends on it.
+        Of the products and updates, by default as many as there are processors to use; small networks have one.  No
+        bit of the result depends on it.
 
     Attributes
     ----------
@@ -166,11 +154,9 @@ class Training:
             decay=decay,
             clip_norm=clip_norm,
             clip_value=clip_value,
-            numbers=0 if feed.sparse or augment is not None else self.batch_size * feed.n_features,
         )
         self.l2 = self._move.l2
         self._split = split_for(stack, feed, self.batch_size) if augment is None else None
-        self._pace = Pace(self._move.shared and threads is not None and effective_jobs(threads) > 1)
         self.augment, self.seed, self.average = augment, int(seed), average
         if augment is not None and feed.sparse:
             raise IncompatibleError("augment: expected dense rows, got sparse ones. Leave it out, or densify X.")
@@ -192,6 +178,8 @@ class Training:
         if average is not False and state.mean is None:
             state.mean = np.zeros(stack.size)
         self.w, self.g = state.w, np.zeros(stack.size, stack.dtype)
+        work = 3.0 * self.batch_size * stack.size
+        self._team = Team(self._move.rule, self.w, state.slots, self.g, work, threads)
         self.losses: FloatArray = np.empty(0)
         self._batches: dict[tuple[int, bool], list[Batch]] = {}
         self._last: Batch | None = None
@@ -215,9 +203,18 @@ class Training:
         return self.state.t
 
     @property
+    def threads(self) -> int:
+        """That work on a step."""
+        return self._team.threads
+
+    @property
     def last(self) -> Batch | None:
         """The batch of the last step; batches of one size take turns in at most two."""
         return self._last
+
+    def take_over(self, call: Call) -> Call:
+        """The call, by all threads of the training where they can; for programs that run between its steps."""
+        return self._team.take_over(call)
 
     def graph(self) -> tuple[Any, Any, dict[Any, AnyArray]]:
         """The batch of a step as a plain graph: network, cost, and where its leaves lie; for a probe "before"."""
@@ -295,16 +292,11 @@ class Training:
         edges = self.edges(len(rows)).tolist()
         if len(self.losses) != len(edges) - 1:
             self.losses = np.zeros(len(edges) - 1)
-        with self._arranged():
-            for low in range(start, stop, _PIECE):
-                high, helped = min(low + _PIECE, stop), self._pace.choose()
-                began = time.perf_counter()
-                with Helper() if helped else nullcontext() as helper:
-                    if self.augment is None:
-                        self._walk(rows, factors, rates, low, high, edges, helper)
-                    else:
-                        self._ahead(rows, factors, rates, low, high, edges, helper)
-                self._pace.note(helped, (time.perf_counter() - began) / (high - low), high - low)
+        with one_blas_thread(), self._arranged(), self._team:  # BLAS would wait for work on their processors
+            if self.augment is None:
+                self._walk(rows, factors, rates, start, stop, edges)
+            else:
+                self._ahead(rows, factors, rates, start, stop, edges)
         return bool(np.isfinite(self.losses[start:stop]).all() and np.isfinite(self.w).all())
 
     def _arranged(self) -> AbstractContextManager[None]:
@@ -323,17 +315,14 @@ class Training:
         start: int,
         stop: int,
         edges: list[int],
-        helper: Helper | None,
     ) -> None:
-        """Batch after batch; rows of the next are gathered once the present ones have been used."""
+        """Batch after batch."""
         parts = [rows[edges[k] : edges[k + 1]] for k in range(start, stop)]
         batches = [self._batch(len(part), len(factors) > 0, 0) for part in parts]
-        if parts:
-            batches[0].gather(parts[0])
         for k in range(start, stop):
             i = k - start
-            ahead = partial(batches[i + 1].gather, parts[i + 1]) if i + 1 < len(parts) else None
-            self._step(batches[i], parts[i], factors[edges[k] : edges[k + 1]], rates[k], k, helper, ahead)
+            batches[i].fetch(parts[i])
+            self._step(batches[i], parts[i], factors[edges[k] : edges[k + 1]], rates[k], k)
 
     def _ahead(
         self,
@@ -343,7 +332,6 @@ class Training:
         start: int,
         stop: int,
         edges: list[int],
-        helper: Helper | None,
     ) -> None:
         """The same, with one batch gathered and augmented in a thread while the one before is worked on."""
         weighted = len(factors) > 0
@@ -365,7 +353,7 @@ class Training:
                 batch = prepare(k) if coming is None else coming.result()
                 coming = pool.submit(prepare, k + 1) if k + 1 < stop else None
                 low, high = edges[k], edges[k + 1]
-                self._step(batch, rows[low:high], factors[low:high], rates[k], k, helper, None)
+                self._step(batch, rows[low:high], factors[low:high], rates[k], k)
 
     def _batch(self, count: int, weighted: bool, which: int) -> Batch:
         """The batch for so many rows, the first or second of its kind; all share w and g."""
@@ -376,19 +364,11 @@ class Training:
                 del self._batches[next(iter(self._batches))]
             kept = self._batches[key] = []
         while len(kept) <= which:
-            kept.append(Batch(self.stack, self.objective, self._split or self.feed, count, self.w, self.g, key[1]))
+            feed = self._split or self.feed
+            kept.append(Batch(self.stack, self.objective, feed, count, self.w, self.g, key[1], self._team.take_over))
         return kept[which]
 
-    def _step(
-        self,
-        batch: Batch,
-        rows: AnyArray,
-        factors: FloatArray,
-        rate: float,
-        k: int,
-        helper: Helper | None,
-        ahead: Callable[[], None] | None,
-    ) -> None:
+    def _step(self, batch: Batch, rows: AnyArray, factors: FloatArray, rate: float, k: int) -> None:
         state = self.state
         batch.label(rows, self.y, self.s, factors)
         if batch.masks:
@@ -401,7 +381,7 @@ class Training:
             self._probe(self, "before")  # type: ignore[misc]
         if self.stack.statistics_size:
             batch.observe(state.statistics)
-        squares = self._move(self.w, self.g, state.slots, float(rate), state.t + 1, helper, ahead)
+        squares = self._move(self._team, float(rate), state.t + 1)
         self.losses[k] = loss + 0.5 * self.l2 * squares
         state.t += 1
         if state.mean is not None and state.t >= int(self.average):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from steepest.kernels.network_masks import draw_mask
 from steepest.kernels.network_passes import move_moments
 from steepest.networks.derivatives import gradient
 from steepest.networks.node import Node
+from steepest.networks.operations import Call
 from steepest.networks.program import Program
 from steepest.networks.stack import MOMENTUM
 from steepest.protocols import AnyArray
@@ -31,6 +33,8 @@ class Batch:
         Parameters and gradients are views of them.
     weighted : bool
         Whether rows have weights.
+    change : callable
+        What takes over calls of the program, see `Program.rewrite`.
 
     Attributes
     ----------
@@ -47,6 +51,7 @@ class Batch:
         w: AnyArray,
         g: AnyArray,
         weighted: bool,
+        change: Callable[[Call], Call],
     ) -> None:
         self.stack, self.objective, self.feed, self.count, self.weighted = stack, objective, feed, count, weighted
         self._w = w
@@ -68,6 +73,12 @@ class Batch:
         bind.update(leaves)
         moments = self.network.moments
         self._program = Program([self._cost, *gradients, *moments], bind=bind, repeatable=False)
+        self._program.rewrite(change)
+        self._rows: AnyArray = np.zeros(
+            0 if feed.sparse else count, np.uint32 if feed.X.shape[0] <= 2**32 else np.uint64
+        )
+        taking = feed.taking(self._rows, self.x) if self._sparse is None else self._sparse.taking()
+        self._fetch = None if taking is None else change(taking)
         self.cost: AnyArray = self._program.values[self._cost]
         self.run = self._program.run
         means = [block for block in stack.statistics_blocks if block.kind == "mean"]
@@ -106,6 +117,15 @@ class Batch:
             self._sparse.take(rows)
         else:
             self.feed.take(rows, self.x)
+
+    def fetch(self, rows: AnyArray) -> None:
+        """`gather` by all threads of the training, in the one that trains."""
+        if self._sparse is not None:
+            self._sparse.place(rows)
+        else:
+            self.feed.place(rows, self._rows)
+        if self._fetch is not None:
+            self._fetch()
 
     def norm(self) -> float:
         """The Frobenius norm of the rows, as the network sees them; nan where it is not known."""
