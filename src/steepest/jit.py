@@ -191,9 +191,7 @@ class Kernel:
         if hasattr(dispatcher, "compile"):  # else compiling is switched off
             with resting():
                 dispatcher.compile(tuple([numba.typeof(arg) for arg in args]))
-        call = functools.partial(dispatcher, *args)
-        call.kernel = self  # type: ignore[attr-defined]
-        return call
+        return functools.partial(dispatcher, *args)
 
     def __call__(self, *args: Any) -> Any:
         classes = tuple([cls for arg in args if isinstance(arg, tuple) for cls in _classes(arg)])

@@ -8,6 +8,7 @@ import pytest
 import steepest.networks.training as training_module
 from steepest.data.orders import Shuffled
 from steepest.estimators.network_data import SomeRows
+from steepest.kernels.network_gather import permute_rows
 from steepest.networks.derivatives import gradient, tangent
 from steepest.networks.feed import as_feed
 from steepest.networks.layers import Dense
@@ -177,3 +178,13 @@ def test_an_interrupt_leaves_weights_as_they_belong():
 def interrupt(training, moment):
     """A probe in which Ctrl-C arrives."""
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 300])
+def test_rows_are_permuted_where_they_lie(n: int) -> None:
+    rng = np.random.default_rng(n)
+    block = rng.standard_normal((n, 5)).astype(np.float32)
+    for order in (rng.permutation(n), np.arange(n), np.roll(np.arange(n), 1)):
+        expected = block[order]
+        permute_rows(block, order)
+        np.testing.assert_array_equal(block, expected)

@@ -144,7 +144,7 @@ def test_rows_are_gathered_and_multiplied_as_by_one_kernel(threads: int, scaled:
         expected = np.ones(shape, np.float32)
         kernel(*given_, expected)
         out = np.ones(shape, np.float32)
-        call = team.take_over(kernel.prepared(*given_, out))
+        call = team.take_over(partial(kernel, *given_, out))
         assert isinstance(call, Task)
         with team:
             call()

@@ -210,3 +210,28 @@ def gather_weights(s, factors, rows, out):
     for i in range(rows.shape[0]):
         weight = s[rows[i]] if s.shape[0] else 1.0
         out[i] = weight * factors[i] if factors.shape[0] else weight
+
+
+@kernel
+def permute_rows(block, order):
+    """block <- block[order], for each place of it once; the memory of a row beside it."""
+    n, width = block.shape
+    done, kept = np.zeros(n, np.bool_), np.empty(width, block.dtype)
+    for start in range(n):
+        if done[start]:
+            continue
+        first = block[start]
+        for c in range(width):
+            kept[c] = first[c]
+        at = start
+        while True:
+            done[at] = True
+            source, target = order[at], block[at]
+            if source == start:
+                for c in range(width):
+                    target[c] = kept[c]
+                break
+            row = block[source]
+            for c in range(width):
+                target[c] = row[c]
+            at = source

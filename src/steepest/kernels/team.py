@@ -70,7 +70,8 @@ def team(leads, words, task, numbers, scratch, context, given):
     """
     if leads:
         if given.shape[0] > 0:
-            task[:] = given
+            for i in range(ROOM):  # an assignment of slices compiles its error for seconds
+                task[i] = given[i]
             if task[PARTS] == 1:
                 _work(task, numbers, 0, scratch, context)
                 return 0

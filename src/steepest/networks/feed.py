@@ -81,12 +81,10 @@ class Feed:
         into[:] = rows
 
     def taking(self, rows: AnyArray, out: AnyArray) -> Call:
-        """`take` of rows that `place` has written, as a prepared call on these arrays."""
+        """`take` of rows that `place` has written, as a call on these arrays."""
         if self.csr:
             return partial(self.take, rows, out)
-        gather: Any = gather_dense
-        call: Call = gather.prepared(self.X, rows, self.shift, self.factor, out)
-        return call
+        return partial(gather_dense, self.X, rows, self.shift, self.factor, out)
 
     def batch(self, count: int, dtype: Any = None) -> SparseBatch:
         """What stands in place of the input matrix of a network for ``count`` sparse rows."""

@@ -24,6 +24,7 @@ from steepest.kernels.network_gather import (
     count_entries,
     gather_columns,
     keep_entries,
+    permute_rows,
     sparse_gradient,
     square_entries,
 )
@@ -68,12 +69,12 @@ class Split(Feed):
     def arranged(self, *blocks: AnyArray) -> Iterator[None]:
         """Rows of blocks (n_features, width) in the order of the split, and as they were at the end."""
         for block in blocks:
-            block[...] = block[self.order]
+            permute_rows(block, self.order)
         try:
             yield
         finally:
             for block in blocks:
-                block[...] = block[self.back]
+                permute_rows(block, self.back)
 
 
 class SplitBatch(SparseBatch):
@@ -99,9 +100,7 @@ class SplitBatch(SparseBatch):
 
     def taking(self) -> Call:
         """What `take` does after `place`."""
-        gather: Any = gather_columns
-        call: Call = gather.prepared(self.feed.X, self.rows, self.feed.columns, self.shift, self.factor, self.x)
-        return call
+        return partial(gather_columns, self.feed.X, self.rows, self.feed.columns, self.shift, self.factor, self.x)
 
     def norm(self) -> float:
         """The Frobenius norm of the batch."""
@@ -135,8 +134,7 @@ class SplitProduct(Operation):
         w, batch = contiguous(ins[0], calls), self.batch
         k = batch.feed.dense
         calls.append(partial(np.matmul, batch.x, w[:k], out))
-        run: Any = add_sparse_product
-        return [*calls, run.prepared(*batch.tail, w[k:], out)]
+        return [*calls, partial(add_sparse_product, *batch.tail, w[k:], out)]
 
     def differentiable(self, i: int) -> bool:
         return i == 0
@@ -164,8 +162,7 @@ class SplitGradient(Operation):
         d, batch = contiguous(ins[0], calls), self.batch
         k = batch.feed.dense
         calls.append(partial(np.matmul, batch.x.T, d, out[:k]))
-        run: Any = sparse_gradient
-        return [*calls, run.prepared(*batch.tail, d, out[k:])]
+        return [*calls, partial(sparse_gradient, *batch.tail, d, out[k:])]
 
     def differentiable(self, i: int) -> bool:
         return i == 0

@@ -110,7 +110,7 @@ class Team:
             return call
         if call.func is np.matmul:
             return self._product(call) or call
-        share = _SHARED.get(getattr(call, "kernel", None))
+        share = _SHARED.get(call.func)
         return call if share is None else share(self, call.args) or call
 
     def _product(self, call: partial[Any]) -> Task | None:

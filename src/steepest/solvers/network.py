@@ -18,7 +18,7 @@ from steepest.protocols import FloatArray, Round, Traits
 from steepest.solvers.schedule_names import get_schedule
 from steepest.solvers.schedules import Constant
 
-PIECE = 0.2  # seconds between looks at the clock, and within which Ctrl-C is heard
+PIECE = 0.4  # seconds between looks at the clock, and within which Ctrl-C is heard
 SMALLEST = 1e-6  # rate at which "adaptive" ends
 DIVISOR = 5.0
 
