@@ -43,6 +43,7 @@ EPOCHS = 3
 ROUNDS = {"784-256-128-10": 4, "784-1024-1024-10": 2, "784-256-128-10, batch norm, dropout": 3}
 STARTERS = ("steepest", "jax", "torch fused", "scikit-learn")
 STARTED = "784-256-128-10"  # the cell whose start is measured where none is named
+FEW = 10_000
 COMPILE_LIMIT = 120.0  # seconds that the first turn of a contestant may take
 KINDS = ("uint8", "float32", "memory-mapped float32")
 TORCH = ("torch eager", "torch fused", "torch compile")
@@ -261,7 +262,7 @@ def megabytes(cell: str, kind: str, rows: int) -> dict[str, float]:
         X = np.multiply(X, np.float32(1 / 255), dtype=np.float32)
     elif kind != "uint8":
         X = np.load(networks_data.as_float32(rows), mmap_mode="r")
-    few = np.random.default_rng(0).choice(rows, min(2 * BATCH, rows), replace=False)
+    few = np.random.default_rng(0).choice(rows, min(FEW, rows), replace=False)  # as many as need every kernel
     network = CELLS[cell]
     maker = Steepest(network, (X, y, X, y))
     maker.model(1).set_params(**scale).fit(np.ascontiguousarray(X[few]), y[few])
