@@ -134,7 +134,8 @@ class SplitProduct(Operation):
         w, batch = contiguous(ins[0], calls), self.batch
         k = batch.feed.dense
         calls.append(partial(np.matmul, batch.x, w[:k], out))
-        return [*calls, partial(add_sparse_product, *batch.tail, w[k:], out)]
+        run: Any = add_sparse_product
+        return [*calls, partial(run, *batch.tail, w[k:], out)]
 
     def differentiable(self, i: int) -> bool:
         return i == 0
@@ -162,7 +163,8 @@ class SplitGradient(Operation):
         d, batch = contiguous(ins[0], calls), self.batch
         k = batch.feed.dense
         calls.append(partial(np.matmul, batch.x.T, d, out[:k]))
-        return [*calls, partial(sparse_gradient, *batch.tail, d, out[k:])]
+        run: Any = sparse_gradient
+        return [*calls, partial(run, *batch.tail, d, out[k:])]
 
     def differentiable(self, i: int) -> bool:
         return i == 0
