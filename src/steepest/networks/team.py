@@ -30,7 +30,8 @@ from steepest.protocols import AnyArray
 
 MOST = 8  # threads
 PIECES = 16  # of a task at most
-PRODUCT = 1.2e6  # multiply-adds of a part
+PRODUCT = 1.0e6  # multiply-adds of a part
+DEPTH = 64  # of a sum, below which a tile costs more to write than to compute
 MOVED = 16_000  # weights of a part
 GATHERED = 12_000  # numbers of a part
 ADDED = 2.5e4  # multiply-adds of compressed rows of a part
@@ -120,10 +121,11 @@ class Team:
             return None
         kind = LEFT if left[0] else RIGHT if right[0] else PLAIN
         (m, n), k = out.shape, a.shape[1]
-        parts = _parts(m * n * k / PRODUCT)
-        panels = -(-n * out.itemsize // (2 * VECTOR))
+        panel = 2 * VECTOR // out.itemsize  # columns; what is missing of the last is worked on all the same
+        panels = -(-n // panel)
+        parts = _parts(m * panels * panel * max(k, DEPTH) / PRODUCT)
         if kind != LEFT and panels > 1:  # a part packs the panels that it needs
-            parts = min(parts, panels)
+            parts = -(-panels // -(-panels // parts))  # each as many
         return self._task_of(
             product_part, parts, (a, b, out), (kind, left[1], right[1], target[1], m, n, k), typed=False
         )
