@@ -100,7 +100,8 @@ def lead(outputs):
     return ranked[:, 2] - ranked[:, 1]
 
 
-grid = np.linspace(-2.6, 2.6, 120)
+edge = 1.05 * np.abs(X).max()
+grid = np.linspace(-edge, edge, 120)
 plane = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
 answers = []
 figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.9), layout="constrained")
