@@ -23,7 +23,7 @@ import numpy as np
 import steepest
 from steepest import networks as nw
 
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+BLUE, ORANGE = "#0072b2", "#d55e00"
 
 # %%
 # (x + y) z

@@ -21,9 +21,9 @@ from sklearn.datasets import load_digits
 
 import steepest
 from steepest import networks as nw
-from steepest.networks.initializers import FanIn, Glorot, He, Normal, Zeros
+from steepest.networks import FanIn, Glorot, He, Normal, Zeros
 
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "0.55"
+BLUE, ORANGE, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 DEPTH, WIDTH, ROWS = 20, 100, 200
 
 random = np.random.default_rng(0)

@@ -51,7 +51,7 @@ def fit(optimizer, **options):
 #     \text{Adam} \quad & \text{RMSProp with a running mean in the place of } g
 #         \text{, both freed of their start at zero}
 #
-# A tiny number under each root is left out. AdamW is Adam with weights that lose the share :math:`0.01\,\eta` of
+# A tiny number beside each root is left out. AdamW is Adam with weights that lose the share :math:`0.01\,\eta` of
 # themselves in every step; that decay is no part of the objective. A rule is only as good as its rate: each gets three,
 # and the one with the lowest end is shown.
 

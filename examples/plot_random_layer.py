@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import steepest
-from steepest.networks.initializers import Normal
+from steepest.networks import Normal
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "0.75"
 

@@ -26,7 +26,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import steepest
-from steepest.networks.initializers import Normal
+from steepest.networks import Normal
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 DEPTH, WIDTH = 12, 30

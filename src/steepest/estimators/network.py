@@ -170,7 +170,7 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
     n_features_in_, feature_names_in_
     stack_ : `steepest.networks` Stack
         The network itself.
-    probes_ : Probes or None
+    probes_ : `steepest.networks.probe_table.ProbeTable` or None
         What was sampled.
     certificate_, history_, fit_record_, objective_
         See `LogisticRegression`; the certificate says whether the end is a minimum to second order, a saddle, or not
