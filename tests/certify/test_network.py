@@ -46,6 +46,16 @@ def _judged(problem, w, status=Status.STALLED, reason="it stopped", tol=1e-4, **
     return certify_network(problem, w, tol=tol, status=status, reason=reason, **options)
 
 
+@pytest.mark.parametrize("curvature", [True, False])
+def test_an_objective_of_zero_is_a_minimum(rng, curvature):
+    stack, objective = Stack(3, [Dense(4, "tanh")], 1, dtype=np.float64), Objective("squared_error", 1)
+    problem = NetworkProblem(stack, objective, as_feed(rng.normal(size=(9, 3))), objective.targets(np.zeros(9)))
+    certificate = _judged(problem, np.zeros(problem.size), curvature=curvature)
+    assert certificate.primal == 0.0
+    assert certificate.evidence["relative_gradient"] == 0.0
+    assert certificate.evidence["verdict"] == ("minimum to second order" if curvature else "not examined")
+
+
 @pytest.mark.parametrize("dense", [True, False])
 def test_a_planted_minimum(dense, rng, monkeypatch):
     monkeypatch.setattr(module, "DENSE", 150 if dense else 0)

@@ -56,7 +56,7 @@ class Krylov(NamedTuple):
 def krylov(product: Callable[[FloatArray], FloatArray], start: FloatArray, most: int) -> Krylov | None:
     """Lanczos' method with full orthogonalisation; None where a product is not finite or the start is zero.
 
-    Cost: ``most`` products at most and ``2 most^2 d`` operations; ``most`` vectors are kept.
+    Cost: ``most`` products at most and ``4 most^2 d`` operations; ``most`` vectors are kept.
 
     Examples
     --------

@@ -46,6 +46,7 @@ _UNIT_WORK = 500  # operations that a unit costs in a product beside its weights
 _NUMBERS = 20_000_000  # of the vectors that Lanczos' method keeps
 _FLAT = 1e-9  # of the largest curvature: less is none
 _FLOOR = 1e-10  # of the loss of zero outputs, as for all certificates
+_TINY = 1e-300  # where that is 0 too: all targets are 0, and so is the objective
 _EPS = 2.0**-52
 
 
@@ -90,7 +91,7 @@ def allowed_decrease(problem: Any, at: Evaluation, tol: float) -> float:
     """What may be left at a stationary point."""
     lower = float(problem.objective.lower)
     above = at.value - lower if math.isfinite(lower) else abs(at.value)
-    return max(tol * max(above, _FLOOR * abs(float(problem.null_value))), 8.0 * _EPS * abs(at.value))
+    return max(tol * max(above, _FLOOR * abs(float(problem.null_value)), _TINY), 8.0 * _EPS * abs(at.value))
 
 
 def reach(w: FloatArray) -> float:
