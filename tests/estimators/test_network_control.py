@@ -51,6 +51,42 @@ def test_a_weight_is_a_repetition(how):
     assert "s_i" in weighed.objective_
 
 
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_error"])
+def test_sets_mean_the_same_in_every_call_and_on_validation_rows(loss):
+    sets = np.column_stack([TWO, 1 - TWO, ONE > 0]).astype(int)
+    how = {"loss": loss, "alpha": 0.0, **FAST, "max_iter": 3}
+    whole = MLPClassifier((5,), **how).fit(X, sets, X_val=X, y_val=sets)
+    parts = MLPClassifier((5,), **how)
+    for _ in range(3):
+        parts.partial_fit(X, sets)
+    assert same(whole, parts)
+    assert whole.history_["validation_loss"][-1] == pytest.approx(whole.certificate_.primal, rel=1e-6)
+    with pytest.raises(DataError, match=r"^y: Unknown label type"):
+        parts.partial_fit(X, 0.5 * sets)
+    with pytest.raises(DataError, match=r"^y_val: Unknown label type"):
+        MLPClassifier((5,), **how).fit(X, sets, X_val=X, y_val=2 * sets)
+
+
+def test_class_weights_count_in_the_validation_loss_and_not_in_scores():
+    rare = (X[:, 0] > 0.8).astype(int)
+    how = {**FAST, "class_weight": "balanced", "learning_rate_init": 0.05, "alpha": 0.0}
+    s = np.random.default_rng(1).uniform(0.5, 2.0, 60)
+    for monitor in ("auto", "accuracy"):
+        model = MLPClassifier((3,), monitor=monitor, **how)
+        model.fit(X, rare, s, X_val=X, y_val=rare, sample_weight_val=s)
+        assert model.validation_scores_[-1] == pytest.approx(model.score(X, rare, s), rel=1e-12)
+    plain = MLPClassifier((3,), **how).fit(X, rare, s, X_val=X, y_val=rare, sample_weight_val=s)
+    assert plain.history_["validation_loss"][-1] == pytest.approx(plain.certificate_.primal, rel=1e-5)
+    seen = []
+
+    def told(model, rows, y, sample_weight=None):
+        seen.append(sample_weight)
+        return 0.5
+
+    MLPClassifier((3,), early_stopping=True, monitor=told, **how).fit(X, rare, s)
+    assert np.isin(seen[-1], s).all()
+
+
 def test_class_weights_are_weights_of_rows():
     how = {"solver": "lbfgs", "dtype": "float64", **FAST}
     by_class = MLPClassifier((5,), class_weight={"a": 2.0, "b": 1.0, "c": 3.0}, **how).fit(X, THREE)

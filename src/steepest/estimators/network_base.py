@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -37,7 +37,7 @@ from steepest.estimators.network_watch import split_rows
 from steepest.estimators.page import certificate_note
 from steepest.estimators.parameters import ANYTHING, BOOL, COMMON, NONE, Rule, Rules, integer, one_of, real, validate
 from steepest.estimators.targets import apply_class_weight, check_weights, plain_labels
-from steepest.estimators.validation import scorer_of
+from steepest.estimators.validation import Rows, scorer_of
 from steepest.estimators.warnings import sentence
 from steepest.exceptions import DataError, InvalidParameterError, NotConvergedError
 from steepest.networks.stack import Stack
@@ -97,14 +97,6 @@ RULES_OF_NETWORKS: dict[str, Rules] = {
     "curvature": (BOOL, one_of("auto")),
     "order": (Rule("a str or an order value", lambda v: isinstance(v, str) or hasattr(v, "epoch")), NONE),
 }
-
-
-class Rows(NamedTuple):
-    """Rows with targets and weights as a user gives them."""
-
-    X: Any
-    y: Any
-    weights: Any = None
 
 
 class NetworkModel(NetworkAttributes, NetworkPartial, CallbackSupport, BaseEstimator):  # type: ignore[misc]
@@ -178,7 +170,7 @@ class NetworkModel(NetworkAttributes, NetworkPartial, CallbackSupport, BaseEstim
         taught = self._teach(y, s, known=self._meaning if again else None, classes=names_of(rows.y))
         n_all, codes = X.shape[0], taught.labels.codes if taught.labels is not None else None
         train, held = self._held_out(n_all, codes, watched, seed, s)
-        s = self._class_weighted(taught, s, train)
+        counts, s = s, self._class_weighted(taught, s, train)
         mine = slice(None) if train is None else train
         weights = None if s is None else s[mine]
         n = n_all if train is None else len(train)
@@ -199,7 +191,7 @@ class NetworkModel(NetworkAttributes, NetworkPartial, CallbackSupport, BaseEstim
             seed,
             None if method.batch else decay_of(self, method),
             augmentation_of(self, X.shape[1], scaling.shift, scaling.factor, stack.dtype),
-            self._watch_for(held, watched, taught, given, s),
+            self._watch_for(held, watched, taught, given, s, counts),
         )
         self._meaning = taught.meaning
 
@@ -270,9 +262,18 @@ class NetworkModel(NetworkAttributes, NetworkPartial, CallbackSupport, BaseEstim
         return None, None
 
     def _watch_for(
-        self, held: AnyArray | None, watched: Rows, taught: Taught, given: Given, s: FloatArray | None
+        self,
+        held: AnyArray | None,
+        watched: Rows,
+        taught: Taught,
+        given: Given,
+        s: FloatArray | None,
+        counts: FloatArray | None,
     ) -> Any:
-        """What is measured on held-out rows; None where there are none."""
+        """What is measured on held-out rows; None where there are none.
+
+        ``s`` and ``counts`` are the weights of all rows, with those of their classes and without.
+        """
         from steepest.estimators.network_held import from_rows, from_split
 
         if held is None and watched.X is None:
@@ -283,7 +284,7 @@ class NetworkModel(NetworkAttributes, NetworkPartial, CallbackSupport, BaseEstim
         if self.early_stopping and self.patience is None and self.tol is not None:
             delta = max(delta, float(self.tol))
         if held is not None:
-            return from_split(self, held, given, s, scorer, patience, delta)
+            return from_split(self, held, given, s, counts, scorer, patience, delta)
         return from_rows(self, watched, taught, given, scorer, patience, delta)
 
     def _scorer(self) -> Any:

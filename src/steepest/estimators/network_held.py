@@ -22,16 +22,23 @@ from steepest.protocols import AnyArray, FloatArray
 
 
 def from_split(
-    model: Any, held: AnyArray, given: Given, s: FloatArray | None, scorer: Any, patience: int | None, delta: float
+    model: Any,
+    held: AnyArray,
+    given: Given,
+    s: FloatArray | None,
+    counts: FloatArray | None,
+    scorer: Any,
+    patience: int | None,
+    delta: float,
 ) -> Watch:
-    """Rows of X itself, by their indices."""
+    """Rows of X itself, by their indices; ``s`` and ``counts`` are those of `Watch`, for all rows."""
     feed = SomeRows(make_feed(given.X, given.dtype, given.scaling), held)
     y = given.taught.y[held]
-    weights = None if s is None else s[held]
+    weights, counts = (None if every is None else every[held] for every in (s, counts))
     made: Any = scorer
     if not isinstance(scorer, str):
-        made = _on_model(model, scorer, given.X[held], _as_given(given.taught, held), weights, given)
-    return Watch(feed, y, weights, made, _name(model, scorer), patience, delta)
+        made = _on_model(model, scorer, given.X[held], _as_given(given.taught, held), counts, given)
+    return Watch(feed, y, weights, counts, made, _name(model, scorer), patience, delta)
 
 
 def _as_given(taught: Taught, rows: AnyArray) -> AnyArray:
@@ -60,7 +67,7 @@ def from_rows(
         codes = codes_of(np.asarray(target), taught.meaning.classes)
         factor = apply_class_weight(model.class_weight, taught.labels, None, type(model).__name__)[1][codes]
         weights = factor if s is None else s * factor
-    return Watch(feed, y, weights, made, _name(model, scorer), patience, delta)
+    return Watch(feed, y, weights, s, made, _name(model, scorer), patience, delta)
 
 
 def _rows(model: Any, X: Any) -> Any:

@@ -24,7 +24,10 @@ THREADED = 8_000_000  # multiply-adds of a product from which two threads of BLA
 
 
 def blas_threads(stack: Stack, rows: int) -> AbstractContextManager[None]:
-    """One thread of BLAS where no product of a batch is large enough for two: they would wait for each other."""
+    """One thread of BLAS where no product of so many rows is large enough for two: they would wait for each other.
+
+    Steps of batches have threads of their own (`steepest.networks.team`); this is for what happens beside them.
+    """
     fans = [stack.n_features, *(layer.width for layer in stack.layers)]
     largest = max(rows * fan * layer.columns for fan, layer in zip(fans, stack.layers, strict=False))
     return one_blas_thread() if largest < THREADED else nullcontext()
@@ -89,7 +92,7 @@ def make_monitor(stack: Stack, problem: NetworkProblem, given: Given, watch: Wat
         return None
     assert problem.statistics is not None
     held: AnyArray = problem.statistics
-    rows = HeldRows(stack, given.taught.meaning, watch.feed, watch.y, watch.s, lambda: held)
+    rows = HeldRows(stack, given.taught.meaning, watch.feed, watch.y, watch.s, watch.counts, lambda: held)
     scored = not isinstance(watch.scorer, str) or watch.scorer == "score"
     if scored and not isinstance(watch.scorer, str):
         rows.scorer = watch.scorer(stack)

@@ -216,18 +216,14 @@ def _teach_columns(model: Any, y: Any, classes: Any, known: Meaning | None) -> T
         wanted = "labels (n,)" if known.sort == CLASSES else f"(n, {known.n_outputs})"
         raise DataError(f"y: expected {wanted} as before, got shape {Y.shape}. Pass the same columns.")
     if known is not None:
-        return Taught(known.objective().targets(_columns(Y)), known, None)
+        return Taught(_columns_as_targets(known, known.objective(), Y), known, None)
     named = np.arange(k) if classes is None else np.asarray(classes)
     if len(named) != k:
         raise DataError(f"classes: expected a name for each of the {k} columns of y, got {len(named)}.")
     soft = not is_auto(model.loss) and any(term.targets == "shares" for term in as_terms(list(pairs(model.loss, "kl"))))
     terms = pairs(model.loss, "log_loss")
-    values = _columns(Y)
-    if not soft and not np.isin(values, (0.0, 1.0)).all():
-        raise DataError(
-            f"y: Unknown label type: {'continuous' if Y.dtype.kind == 'f' else 'multiclass'}-multioutput. Expected "
-            "labels (n,), or an indicator (n, k) of 0 and 1. Use loss='kl' for rows of shares; MLPRegressor for numbers"
-        )
+    if not soft:
+        _check_indicator(Y)
     objective = Objective(list(terms), k)
     if not soft and objective.targets_kind in ("class", "nonnegative"):
         raise IncompatibleError(
@@ -237,9 +233,25 @@ def _teach_columns(model: Any, y: Any, classes: Any, known: Meaning | None) -> T
     check_output(objective, model.output_activation)
     link, middle = _link(objective, model.output_activation)
     meaning = Meaning(SHARES if soft else SETS, k, terms, named, link, middle, sparse=sparse)
-    if objective.targets_kind == "sign" or (objective.targets_kind == "real" and middle == 0.0):
-        values = 2.0 * values - 1.0
-    return Taught(objective.targets(values), meaning, None)
+    return Taught(_columns_as_targets(meaning, objective, Y), meaning, None)
+
+
+def _columns_as_targets(meaning: Meaning, objective: Objective, Y: AnyArray) -> AnyArray:
+    """Shares as they are; indicators of 0 and 1, for losses of signs and numbers as -1 and 1."""
+    values = _columns(Y)
+    if meaning.sort == SETS:
+        _check_indicator(Y)
+        if objective.targets_kind == "sign" or (objective.targets_kind == "real" and meaning.middle == 0.0):
+            values = 2.0 * values - 1.0
+    return objective.targets(values)
+
+
+def _check_indicator(Y: AnyArray) -> None:
+    if not np.isin(_columns(Y), (0.0, 1.0)).all():
+        raise DataError(
+            f"y: Unknown label type: {'continuous' if Y.dtype.kind == 'f' else 'multiclass'}-multioutput. Expected "
+            "labels (n,), or an indicator (n, k) of 0 and 1. Use loss='kl' for rows of shares; MLPRegressor for numbers"
+        )
 
 
 def _columns(Y: AnyArray) -> AnyArray:

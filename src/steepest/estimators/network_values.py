@@ -55,7 +55,8 @@ class Watch(NamedTuple):
 
     feed: Feed
     y: AnyArray
-    s: FloatArray | None
+    s: FloatArray | None  # of losses, those of classes among them
+    counts: FloatArray | None  # of scores
     scorer: Any  # "loss", "score", or ``make(stack) -> score(parameters and statistics)``
     name: str
     patience: int | None

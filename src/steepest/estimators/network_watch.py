@@ -62,8 +62,8 @@ class HeldRows:
         Of the stack's dtype.
     y : array
         Targets as the objective takes them.
-    s : array or None
-        Row weights.
+    s, counts : array or None
+        Weights of the rows in the loss, and in the score: those of classes are in the first alone.
     statistics : callable
         The running means and variances that belong to the parameters of the moment.
     """
@@ -75,9 +75,10 @@ class HeldRows:
         feed: Feed,
         y: AnyArray,
         s: FloatArray | None,
+        counts: FloatArray | None,
         statistics: Callable[[], AnyArray],
     ) -> None:
-        self.meaning, self.feed, self.y, self.s = meaning, feed, y, s
+        self.meaning, self.feed, self.y, self.s, self.counts = meaning, feed, y, s, counts
         self.objective, self.statistics = meaning.objective(), statistics
         start = np.zeros(stack.size, stack.dtype)
         self.forward = Forward(stack, start, np.zeros(stack.statistics_size, stack.dtype))
@@ -86,8 +87,9 @@ class HeldRows:
 
     def scores(self, w: AnyArray) -> AnyArray:
         """Scores of the rows; those of the last parameters are kept."""
-        if self._z is None or not np.array_equal(self.forward.w, w):
-            self.forward.load(w, self.statistics())
+        statistics, forward = self.statistics(), self.forward
+        if self._z is None or not (np.array_equal(forward.w, w) and np.array_equal(forward.statistics, statistics)):
+            forward.load(w, statistics)
             self._z = self.forward(self.feed)
         return self._z
 
@@ -109,7 +111,7 @@ class HeldRows:
         if not np.isfinite(z).all():
             return math.nan
         if self.scorer is None:
-            return own_score(self.meaning, z, self.y, self.s)
+            return own_score(self.meaning, z, self.y, self.counts)
         return self.scorer(np.concatenate([self.forward.w, self.forward.statistics]))
 
 

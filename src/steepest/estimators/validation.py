@@ -132,7 +132,7 @@ def naming(argument: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         said = str(error)
-        raise DataError(said if argument in said else f"{argument}: {said}") from error
+        raise DataError(said if argument in said else f"{argument}: {said.removeprefix(argument[0] + ': ')}") from error
 
 
 def codes_of(y: AnyArray, classes: AnyArray) -> AnyArray:
