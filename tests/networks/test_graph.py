@@ -183,6 +183,8 @@ def test_results_in_given_arrays_and_stages():
         np.testing.assert_allclose(flat[3:], 2.0 * data * math.exp(value), rtol=1e-15)
     with pytest.raises(InvalidParameterError, match="bind: expected float64 of shape"):
         nw.Program([double], bind={x: np.zeros(4)})
+    with pytest.raises(InvalidParameterError, match="bind: expected an array in C order for the result"):
+        nw.Program([double], bind={double: np.zeros(6)[::2]})
 
 
 def test_a_program_that_runs_once_through_needs_less():
@@ -278,7 +280,7 @@ def test_every_row_rule_against_passes_of_their_own():
     graph = nw.Graph(nw.sum(rows) + nw.sum(nw.square(W)))
     graph.forward(x=random.standard_normal((5, 4)), y=[0, 3, 1, 2, 5])
     each = graph.per_sample_gradients(of=rows)
-    assert graph._programs["rows", rows].apart
+    assert graph._per_row[rows].apart
     single = nw.Graph(rows, parameters=list(graph.parameters.values()))
     single.forward(x=graph.value("x"), y=graph.value("y"))
     for i in range(5):
@@ -344,6 +346,36 @@ def test_outputs_of_any_shape_take_a_seed():
         graph.backward()
 
 
+def test_what_nothing_with_a_derivative_reaches_has_a_gradient_of_zero():
+    w = nw.Parameter([[1.0], [-2.0]], "w")
+    graph = nw.Graph(nw.sign(w))
+    graph.forward()
+    assert graph.backward(seed=[[1.0], [10.0]])["w"].tolist() == [[0.0], [0.0]]
+    x = nw.Input((3, 2), "x")
+    z = x @ w
+    rows = nw.sign(z - nw.mean(z, 0))  # samples meet: a backward pass for each
+    graph = nw.Graph(nw.sum(rows))
+    graph.forward(x=np.eye(3, 2))
+    assert np.array_equal(graph.per_sample_gradients()["w"], np.zeros((3, 2, 1)))
+
+
+def test_labels_of_derivatives_are_checked_as_those_of_functions():
+    z, y = nw.Input((2, 3), "z"), nw.Input((2,), "y", dtype=int)
+    slope = nw.gradient(nw.sum(nw.softmax_cross_entropy(z, y)), [z])[0]
+    for wrong in ([3, 0], [-1, 0]):  # the first would be the next row's
+        with pytest.raises(InvalidParameterError, match="y: expected integers from 0 to 2"):
+            nw.Graph(slope).forward(z=np.zeros((2, 3)), y=wrong)
+    u = nw.Parameter(np.zeros((4, 1)), "u")
+    added = nw.gradient(nw.sum(nw.exp(z) * u[y]), [u])[0]
+    with pytest.raises(InvalidParameterError, match="y: expected integers from 0 to 3"):
+        nw.Graph(nw.sum(added)).forward(z=np.zeros((2, 3)), y=[0, -1])
+
+
+def test_a_graph_that_diverged_is_shown():
+    w = nw.Parameter(np.full((2, 2), 1e200), "w")
+    assert "(2, 2), rms inf" in str(nw.Graph(nw.sum(w)).show())
+
+
 def test_targets_and_labels_have_no_gradient():
     z, y = nw.Input((3,), "z"), nw.Input((3,), "y")
     graph = nw.Graph(nw.sum(nw.loss("squared_hinge", z, y)))
@@ -364,6 +396,7 @@ def test_calls_that_do_not_fit_are_named():
         (lambda: graph.forward(t=data["t"] + 1), "t: expected integers from 0 to 2, got 1 to 3"),
         (lambda: setattr(graph, "flat", np.zeros(3)), "flat: expected a vector of 43 numbers"),
         (lambda: nw.Graph(3.0), "output: expected a node, got float"),
+        (lambda: nw.Graph(rows, keep=["X"]), "keep: expected nodes"),
         (lambda: nw.Graph(nw.Input((), "a") + nw.Input((), "a")), "name: expected different names, got 'a' twice"),
         (lambda: nw.Graph(nw.Input((), "a"))(np.zeros(0)), "a: expected a value"),
         (lambda: steepest.minimize(nw.Graph(nw.Input((), "a"))), "graph: expected parameters"),
@@ -374,6 +407,8 @@ def test_calls_that_do_not_fit_are_named():
     graph.forward(**data)
     with pytest.raises(InvalidParameterError, match="v: expected a vector of 43 numbers"):
         graph.hvp([1.0])
+    with pytest.raises(InvalidParameterError, match="of: expected a node, got ndarray"):
+        graph.per_sample_gradients(of=np.ones(12))
 
 
 def test_a_graph_is_minimised_and_checked():

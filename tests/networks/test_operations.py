@@ -198,6 +198,14 @@ def test_no_overflow_where_there_is_none():
         assert np.all(np.isfinite(graph.gradients())), made
 
 
+def test_powers_have_derivatives_at_zero():
+    x = nw.Parameter([0.0, 2.0], "x")
+    graph = nw.Graph(nw.sum(nw.reshape(x, (2, 1)) ** np.arange(4.0)))  # 1 + x + x^2 + x^3
+    assert graph.grad([0.0, 2.0]).tolist() == [1.0, 17.0]
+    assert graph.hessp([0.0, 2.0], [1.0, 1.0]).tolist() == [2.0, 14.0]
+    assert nw.Graph(nw.sum(x**0)).grad([0.0, 2.0]).tolist() == [0.0, 0.0]
+
+
 def test_outside_a_domain_numbers_are_those_of_numpy_and_nothing_warns():
     x = nw.Parameter([-1.0, 0.0, 4.0], "x")
     assert str(nw.Graph(nw.log(x)).forward()) == str(np.array([np.nan, -np.inf, np.log(4.0)]))
@@ -279,9 +287,14 @@ def test_what_does_not_fit_is_named():
         (lambda: a * "two", r"\*: expected a node, a number or an array, got 'two'"),
         (lambda: a.reshape(4), "reshape: expected a shape of 6 entries"),
         (lambda: a.sum(axis=2), "axis: expected axes"),
+        (lambda: a.sum(axis=1.0), "axis: expected axes"),
+        (lambda: a.sum(axis=(0, -2)), "axis: expected axes"),
+        (lambda: a[True], "part: expected integers and slices"),
         (lambda: a[5], "part: index 5 is out of bounds"),
-        (lambda: a[3:], "has no entries"),
+        (lambda: a[3:], "part: expected at least one entry, got none"),
         (lambda: nw.transpose(a, (0, 0)), "axes: expected each axis"),
+        (lambda: nw.transpose(a, (2, 3)), "axes: expected each axis"),
+        (lambda: nw.transpose(nw.Input(()), (0,)), "axes: expected each axis"),
         (lambda: nw.concatenate([a, b]), "concatenate|axis"),
         (lambda: nw.rows(a, [3]), "rows: expected integers from 0 to 2, got 3 to 3"),
         (lambda: nw.rows(a, b), "rows: expected row numbers as an integer Input"),
@@ -292,13 +305,19 @@ def test_what_does_not_fit_is_named():
         (lambda: nw.leaky_relu(a, np.nan), "slope: expected a finite number"),
         (lambda: nw.elu(a, 0.0), "alpha: expected a number above 0"),
         (lambda: nw.Input((0, 3)), "An empty batch has no gradient"),
+        (lambda: nw.Input((None, 3)), "shape: expected integers"),
+        (lambda: nw.Input(None), "shape: expected integers"),
+        (lambda: nw.Input((2,), dtype="floatt"), "dtype: expected float64"),
         (lambda: nw.Parameter(np.empty((0, 3))), "at least one entry"),
         (lambda: nw.Parameter(["a"]), "value: expected numbers"),
         (lambda: nw.Input((2,), dtype=complex), "dtype: expected float64"),
         (lambda: nw.gradient(a, [a]), "output: expected one number"),
         (lambda: nw.gradient(a.sum(), [labels]), "wrt: expected nodes of floats"),
         (lambda: nw.gradient(a, [a], b), "seed: expected shape"),
+        (lambda: nw.gradient(a, [a], np.ones((3, 2))), "seed: expected a node"),
         (lambda: nw.tangent([a], {a: b}), "directions: expected shape"),
+        (lambda: nw.tangent([a], {a: single}), "directions: expected shape"),
+        (lambda: nw.curvature(a.sum(), [a], []), "directions: expected one for each of 1"),
     ]:
         with pytest.raises(InvalidParameterError, match=said):
             build()

@@ -14,20 +14,16 @@ from steepest.kernels.network_losses import entry_curvatures, entry_slopes, entr
 from steepest.losses.registry import SCALAR_LOSSES, get_loss, has
 from steepest.networks.elementwise import Elementwise, multiply, subtract
 from steepest.networks.node import Input, Node, as_nodes
-from steepest.networks.operations import Call, Operation, Scratch
+from steepest.networks.operations import Call, Operation, Scratch, in_order
 from steepest.networks.reductions import logsumexp
 from steepest.networks.reductions import sum as summed
-from steepest.networks.shaping import Reshape, index_node, reshape, spread
+from steepest.networks.shaping import AddRows, Reshape, Rows, index_node, reshape, spread
 from steepest.protocols import AnyArray
 
 
 def _flat(array: AnyArray, calls: list[Call]) -> AnyArray:
     """The entries side by side; copied at every run where they are not."""
-    if array.flags.c_contiguous:
-        return array.reshape(-1)
-    held = np.empty(array.shape, array.dtype)
-    calls.append(partial(np.copyto, held, array))
-    return held.reshape(-1)
+    return in_order(array, calls).reshape(-1)
 
 
 _ORDERS = (entry_values, entry_slopes, entry_curvatures)
@@ -211,13 +207,18 @@ def softmax_cross_entropy(scores: Any, y: Any) -> Node:
         return subtract(logsumexp(z, -1), Pick()(z, labels))
     z, shares = as_nodes("softmax_cross_entropy", z, y)
     if shares.shape != z.shape:
-        raise InvalidParameterError(f"y: expected shares of shape {z.shape}, or integer labels, got {shares.shape}.")
+        raise InvalidParameterError(
+            f"y: expected shares of shape {z.shape}, or integer labels, got {shares.shape}. Give one row for each."
+        )
     return subtract(multiply(logsumexp(z, -1), summed(shares, -1)), summed(multiply(shares, z), -1))
 
 
 def _labels_fit(z: Node, given: tuple[int, ...]) -> None:
     if given != z.shape[:-1]:
-        raise InvalidParameterError(f"y: expected labels of shape {z.shape[:-1]} for scores of {z.shape}, got {given}.")
+        raise InvalidParameterError(
+            f"y: expected labels of shape {z.shape[:-1]} for scores of {z.shape}, got {given}. "
+            "Give one class for each row; shares of classes as floats."
+        )
 
 
 def loss(kind: Any, scores: Any, y: Any) -> Node:
@@ -254,7 +255,9 @@ def loss(kind: Any, scores: Any, y: Any) -> Node:
     if type(chosen) in SCALAR_LOSSES.values():
         z, targets = as_nodes(chosen.name, scores, y)
         if targets.shape != z.shape:
-            raise InvalidParameterError(f"y: expected targets of shape {z.shape} as the scores, got {targets.shape}.")
+            raise InvalidParameterError(
+                f"y: expected targets of shape {z.shape} as the scores, got {targets.shape}. Reshape one of them."
+            )
         return EntryLoss(chosen)(z, targets)
     (z,) = as_nodes(chosen.name, scores)
     if z.ndim == 0:
@@ -266,10 +269,8 @@ def loss(kind: Any, scores: Any, y: Any) -> Node:
 
 def label_limit(node: Node) -> tuple[Input, int] | None:
     """The integer input of a node and the bound that its numbers must stay below."""
-    from steepest.networks.shaping import Rows
-
-    if isinstance(node.operation, Pick | RowLoss) and isinstance(node.inputs[1], Input):
-        return node.inputs[1], node.inputs[0].shape[-1]
-    if isinstance(node.operation, Rows) and isinstance(node.inputs[1], Input):
-        return node.inputs[1], node.inputs[0].shape[0]
-    return None
+    operation = node.operation
+    if not isinstance(operation, Pick | RowLoss | Put | Rows | AddRows) or not isinstance(node.inputs[1], Input):
+        return None
+    shape = operation.target if isinstance(operation, Put | AddRows) else node.inputs[0].shape
+    return node.inputs[1], shape[0 if isinstance(operation, Rows | AddRows) else -1]

@@ -28,10 +28,37 @@ def reached(order: Sequence[Node], start: Iterable[Node]) -> set[Node]:
     return out
 
 
-def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> list[Node]:
-    """The gradient of a node of shape () in some nodes, or of ``sum(seed * output)``.
+def leading(output: Node) -> set[Node]:
+    """The nodes from which a way of derivatives leads to the output, constants left out."""
+    out = {output}
+    for node in reversed(ancestors([output])):
+        if node in out and node.operation is not None:
+            out.update(x for i, x in enumerate(node.inputs) if node.operation.differentiable(i))
+    return {node for node in out if node.dtype in FLOATS and not isinstance(node, Constant)}
 
-    Nodes on which the output does not depend have zeros.
+
+def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> list[Node]:
+    """The gradient of a node of shape () in some nodes, or of ``sum(seed * output)``: reverse mode.
+
+    Parameters
+    ----------
+    output : Node
+    wrt : sequence of Node
+        Leaves, or nodes on the way to the output.
+    seed : Node, optional
+        Weights of the entries of the output, of its shape and dtype; needed where that is not ().
+
+    Returns
+    -------
+    list of Node
+        For each of ``wrt`` a node of its shape; zeros where the output does not depend on it.
+
+    Raises
+    ------
+    InvalidParameterError
+        For integer nodes, and for a seed that does not fit.
+    IncompatibleError
+        For second derivatives that a loss does not state.
 
     Examples
     --------
@@ -51,10 +78,8 @@ def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> lis
                 f"output: expected one number, got shape {output.shape}. Take its sum or mean, or give a seed."
             )
         seed = Constant(1.0, dtype=output.dtype)
-    elif seed.shape != output.shape or seed.dtype != output.dtype:
-        raise InvalidParameterError(
-            f"seed: expected shape {output.shape} of {output.dtype}, got {seed.shape} of {seed.dtype}."
-        )
+    else:
+        _check_direction("seed", output, seed)
     order = ancestors([output])
     active = reached(order, wrt)
     wanted = set(wrt)
@@ -75,6 +100,18 @@ def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> lis
     return [found[node] if node in found else zeros(node) for node in wrt]
 
 
+def _check_direction(what: str, node: Node, given: object) -> None:
+    if not isinstance(given, Node):
+        raise InvalidParameterError(
+            f"{what}: expected a node for {node!r}, got {type(given).__name__}. Make it an Input or a Constant."
+        )
+    if given.shape != node.shape or given.dtype != node.dtype:
+        raise InvalidParameterError(
+            f"{what}: expected shape {node.shape} of {node.dtype} for {node!r}, got {given.shape} of {given.dtype}. "
+            "Make one like the node."
+        )
+
+
 def _sum(a: Node, b: Node) -> Node:
     total = add_up([a, b])
     assert total is not None
@@ -82,12 +119,28 @@ def _sum(a: Node, b: Node) -> Node:
 
 
 def tangent(outputs: Sequence[Node], directions: Mapping[Node, Node]) -> list[Node]:
-    """The derivatives of some nodes along a direction of others: forward mode."""
+    """The derivatives of some nodes along a direction of others: forward mode.
+
+    Parameters
+    ----------
+    outputs : sequence of Node
+    directions : dict of Node to Node
+        For each node that moves its direction, of its shape and dtype.
+
+    Returns
+    -------
+    list of Node
+        For each output a node of its shape; zeros where nothing that moves reaches it.
+
+    Examples
+    --------
+    >>> from steepest import networks
+    >>> x, t = networks.Input((), "x"), networks.Input((), "t")
+    >>> networks.Graph(networks.tangent([x**2], {x: t})[0]).forward(x=3.0, t=0.5)
+    3.0
+    """
     for node, direction in directions.items():
-        if direction.shape != node.shape:
-            raise InvalidParameterError(
-                f"directions: expected shape {node.shape} for {node!r}, got {direction.shape}. Reshape it."
-            )
+        _check_direction("directions", node, direction)
     order = ancestors(outputs)
     active = reached(order, directions)
     found: dict[Node, Node | None] = dict(directions)
@@ -101,5 +154,29 @@ def tangent(outputs: Sequence[Node], directions: Mapping[Node, Node]) -> list[No
 
 
 def curvature(output: Node, wrt: Sequence[Node], directions: Sequence[Node]) -> list[Node]:
-    """The Hessian in some nodes times a direction of them, forward over reverse."""
+    """The Hessian of a node of shape () in some nodes times a direction of them, forward over reverse.
+
+    Parameters
+    ----------
+    output : Node
+    wrt, directions : sequence of Node
+        A direction for each node, of its shape and dtype.
+
+    Returns
+    -------
+    list of Node
+        For each of ``wrt`` its part of the product.
+
+    Examples
+    --------
+    >>> from steepest import networks
+    >>> x, v = networks.Input((2,), "x"), networks.Input((2,), "v")
+    >>> product = networks.curvature(networks.sum(x**3), [x], [v])[0]  # 6 x v
+    >>> networks.Graph(product).forward(x=[1.0, 2.0], v=[1.0, 1.0]).tolist()
+    [6.0, 12.0]
+    """
+    if len(wrt) != len(directions):
+        raise InvalidParameterError(
+            f"directions: expected one for each of {len(wrt)} nodes, got {len(directions)}. Give one for each."
+        )
     return tangent(gradient(output, wrt), dict(zip(wrt, directions, strict=True)))

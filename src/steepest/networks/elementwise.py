@@ -121,7 +121,7 @@ class Divide(Elementwise):
 
 
 class Power(Elementwise):
-    """``a ** b``; the derivative in b is ``a ** b log a``."""
+    """``a ** b``; the derivative in a is ``b a ** (b - 1)``, that in b ``a ** b log a``."""
 
     symbol, ufunc = "**", np.power
 
@@ -129,8 +129,9 @@ class Power(Elementwise):
         a, b = node.inputs
         if i == 1:
             return multiply(t, multiply(node, log(a)))
-        if isinstance(b, Constant):
-            return multiply(t, multiply(b, power(a, Constant(b.value - 1, dtype=b.dtype))))
+        if isinstance(b, Constant):  # a ** 0 is 1 everywhere: 0 * a ** 0 is its derivative at 0 as well
+            lower = np.where(b.value == 0, 0, b.value - 1)
+            return multiply(t, multiply(b, power(a, Constant(lower, dtype=b.dtype))))
         return multiply(t, multiply(b, power(a, subtract(b, 1.0))))
 
 
@@ -283,7 +284,10 @@ def divide(a: Any, b: Any) -> Node:
 
 
 def power(a: Any, b: Any) -> Node:
-    """``a ** b``; squares, roots and reciprocals are computed as such."""
+    """``a ** b``; squares, roots and reciprocals are computed as such.
+
+    At ``a = 0`` the derivative in an exponent that is no constant is NaN, as ``log 0`` is in it.
+    """
     left, right = as_nodes("**", a, b)
     number = _number(right)
     if number == 1.0:

@@ -9,13 +9,14 @@ import numpy as np
 
 from steepest.exceptions import InvalidParameterError
 from steepest.networks.costs import label_limit
-from steepest.networks.derivatives import gradient, reached, tangent
-from steepest.networks.node import FLOATS, INDEX, Constant, Input, Node, Parameter, ancestors
+from steepest.networks.derivatives import gradient, leading, reached, tangent
+from steepest.networks.node import FLOATS, INDEX, Input, Node, Parameter, ancestors
 from steepest.networks.program import Program
 from steepest.networks.shaping import Copy
 from steepest.protocols import AnyArray, FloatArray
 
 if TYPE_CHECKING:
+    from steepest.networks.per_sample import PerRow
     from steepest.networks.show import Drawing
 
 
@@ -62,12 +63,18 @@ class Graph:
             raise InvalidParameterError(f"output: expected a node, got {type(output).__name__}. Compose one of inputs.")
         self.output = output
         self._keep = [keep] if isinstance(keep, Node) else list(keep)
+        if not all(isinstance(node, Node) for node in self._keep):
+            raise InvalidParameterError(
+                f"keep: expected nodes, got {self._keep!r:.80}. Give the nodes, not their names."
+            )
         self._order = ancestors([output, *self._keep])
         leaves = [node for node in self._order if node.operation is None]
         own = [node for node in leaves if isinstance(node, Parameter)]
         chosen = own if parameters is None else list(parameters)
         if not all(isinstance(node, Parameter) for node in chosen) or len(set(chosen)) != len(chosen):
-            raise InvalidParameterError(f"parameters: expected parameters, each once, got {chosen}.")
+            raise InvalidParameterError(
+                f"parameters: expected parameters, each once, got {chosen!r:.80}. Leave the others out."
+            )
         kinds = {node.dtype for node in chosen}
         if len(kinds) > 1:
             raise InvalidParameterError("parameters: expected one float type, got float32 and float64. Give a dtype.")
@@ -77,8 +84,7 @@ class Graph:
         if twice:
             raise InvalidParameterError(f"name: expected different names, got {sorted(twice)} twice. Rename one.")
         active = reached(self._order, [*self.parameters.values(), *self._float_inputs()])
-        way = ancestors([output])
-        to_output = _differentiably(output, way) & active
+        to_output = leading(output) & active
         self._sources = {name: node for name, node in self.inputs.items() if node in to_output}
         self._limits: dict[Input, int] = {}
         for node in self._order:
@@ -94,7 +100,8 @@ class Graph:
         self._missing = set(self.inputs)
         self._run = 0  # counts forward passes; 0: none that is still true
         self._seen: dict[str, int] = {}  # programs whose first stages belong to which forward pass
-        self._programs: dict[Any, Program] = {}
+        self._programs: dict[str, Program] = {}
+        self._per_row: dict[Node | None, PerRow] = {}
         self._slope = np.zeros(self.size, self.dtype)
         self._inward: dict[str, Node] = {}
         self._seed: Input | None = None
@@ -198,7 +205,8 @@ class Graph:
         direction = np.asarray(v)
         if direction.shape != (self.size,) or direction.dtype.kind not in "fiub":
             raise InvalidParameterError(
-                f"v: expected a vector of {self.size} numbers, got {direction.dtype} of shape {direction.shape}."
+                f"v: expected a vector of {self.size} numbers, got {direction.dtype} of shape {direction.shape}. "
+                "Give one for each entry of flat."
             )
         program = self._current("hvp", 1)
         self._direction[...] = direction
@@ -228,10 +236,13 @@ class Graph:
         from steepest.networks.per_sample import PerRow
 
         self._point()
-        key = ("rows", of)
-        if key not in self._programs:
-            self._programs[key] = PerRow(self.output, of, self.parameters, self._bindings())  # type: ignore[assignment]
-        return self._programs[key].gradients()  # type: ignore[attr-defined, no-any-return]
+        if of is not None and not isinstance(of, Node):
+            raise InvalidParameterError(
+                f"of: expected a node, got {type(of).__name__}. Give the losses of the rows before they are summed up."
+            )
+        if of not in self._per_row:
+            self._per_row[of] = PerRow(self.output, of, self.parameters, self._bindings())
+        return self._per_row[of].gradients()
 
     def show(self, **inputs: Any) -> Drawing:
         """The graph with the value and the gradient of every node: prints as a table, and draws itself in notebooks."""
@@ -255,7 +266,8 @@ class Graph:
         vector = np.asarray(x)
         if vector.shape != (self.size,) or vector.dtype.kind not in "fiub":
             raise InvalidParameterError(
-                f"flat: expected a vector of {self.size} numbers, got {vector.dtype} of shape {vector.shape}."
+                f"flat: expected a vector of {self.size} numbers, got {vector.dtype} of shape {vector.shape}. "
+                "Give one for each entry of flat."
             )
         if self._flat is not None:
             self._flat[...] = vector
@@ -377,7 +389,8 @@ class Graph:
                 f"seed: expected weights of shape {self.output.shape}, as the output, got "
                 f"{None if seed is None else np.shape(seed)}. Or take the output's sum or mean."
             )
-        program.values[self._seed][...] = seed
+        if self._seed in program.values:  # else nothing that has a derivative leads to the output
+            program.values[self._seed][...] = seed
 
 
 def _by_name(nodes: Sequence[Any], letter: str) -> dict[str, Any]:
@@ -388,15 +401,6 @@ def _by_name(nodes: Sequence[Any], letter: str) -> dict[str, Any]:
             raise InvalidParameterError(f"name: expected different names, got {name!r} twice. Rename one.")
         out[name] = node
     return out
-
-
-def _differentiably(output: Node, order: Sequence[Node]) -> set[Node]:
-    """The nodes from which a way of derivatives leads to the output."""
-    out = {output}
-    for node in reversed(order):
-        if node in out and node.operation is not None:
-            out.update(x for i, x in enumerate(node.inputs) if node.operation.differentiable(i))
-    return {node for node in out if node.dtype in FLOATS and not isinstance(node, Constant)}
 
 
 def _side_by_side(nodes: Sequence[Parameter], size: int, dtype: Any) -> AnyArray | None:

@@ -27,7 +27,7 @@ from steepest.networks.costs import EntryLoss, RowLoss
 from steepest.networks.elementwise import multiply
 from steepest.networks.fused import Fused
 from steepest.networks.node import Node
-from steepest.networks.operations import Call, Operation
+from steepest.networks.operations import Call, Operation, in_order
 from steepest.networks.reductions import sum as summed
 from steepest.networks.shaping import reshape
 from steepest.protocols import AnyArray, FloatArray
@@ -202,15 +202,6 @@ class DivergencePass(Fused):
 
     def differentiable(self, i: int) -> bool:
         return False
-
-
-def in_order(array: AnyArray, calls: list[Call]) -> AnyArray:
-    """The array in C order; copied at every run where it is not."""
-    if array.flags.c_contiguous:
-        return array
-    held = np.empty(array.shape, array.dtype)
-    calls.append(partial(np.copyto, held, array))
-    return held
 
 
 def constants(term: Term, y: AnyArray) -> FloatArray | None:

@@ -294,8 +294,12 @@ def ancestors(nodes: Iterable[Node]) -> list[Node]:
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    if not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 1 for n in sizes):
+    sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+    if not all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in sizes):
+        raise InvalidParameterError(
+            f"shape: expected integers, got {shape!r}. The shape of a graph is fixed: give the number of rows."
+        )
+    if not all(n >= 1 for n in sizes):
         raise InvalidParameterError(
             f"shape: expected sizes of at least 1, got {shape!r}. An empty batch has no gradient: leave it out."
         )
@@ -303,9 +307,14 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 
 def _dtype(dtype: Any) -> np.dtype[Any]:
-    kind: np.dtype[Any] = np.dtype(dtype)
+    try:
+        kind: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise InvalidParameterError(
+            f"dtype: expected float64, float32 or an integer type, got {dtype!r}. Try float."
+        ) from None
     if kind.kind in "iu":
         return INDEX
     if kind not in FLOATS:
-        raise InvalidParameterError(f"dtype: expected float64, float32 or an integer type, got {kind}.")
+        raise InvalidParameterError(f"dtype: expected float64, float32 or an integer type, got {kind}. Try float.")
     return kind

@@ -94,6 +94,15 @@ def fits(what: str, *inputs: Node) -> tuple[int, ...]:
         ) from None
 
 
+def in_order(array: AnyArray, calls: list[Call]) -> AnyArray:
+    """The array in C order; where it is not, a copy, which a call that is added to ``calls`` makes at every run."""
+    if array.flags.c_contiguous:
+        return array
+    held = np.empty(array.shape, array.dtype)
+    calls.append(partial(np.copyto, held, array))
+    return held
+
+
 def add_up(terms: Sequence[Node | None]) -> Node | None:
     """The sum of those that are not zero."""
     from steepest.networks.elementwise import add

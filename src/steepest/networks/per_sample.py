@@ -29,10 +29,21 @@ from steepest.protocols import AnyArray
 class PerRow:
     """A program for the gradients of every row.
 
+    Parameters
+    ----------
+    output : Node of shape ()
+    of : Node or None
+        The losses of the rows, with the samples along their first axis; None: what the output is a sum or mean of.
+    parameters : dict of str to Parameter
+    bind : dict of Node to array
+        Where the inputs lie.
+
     Attributes
     ----------
+    count : int
+        Of rows.
     apart : bool
-        Whether the rows are computed each by itself.
+        Whether no row needs another, so that one pass does for all; else each has a backward pass of its own.
     """
 
     def __init__(
@@ -69,7 +80,9 @@ class PerRow:
             name: np.empty((self.count, *node.shape), node.dtype)
             for name, node in zip(self._names, self._slopes, strict=True)
         }
-        seed = values[self._seed]
+        seed = values.get(self._seed)
+        if seed is None:  # nothing that has a derivative leads to the losses
+            seed = np.empty(self._seed.shape, self._seed.dtype)
         for i in range(self.count):
             seed[...] = 0
             seed[i] = 1

@@ -33,7 +33,7 @@ class Program:
         it and of later ones.
     bind : dict of Node to array, optional
         Where nodes lie: the arrays of inputs, of parameters (by default their ``value``), and of results, such as
-        pieces of one flat vector.
+        pieces of one flat vector (in C order).
     repeatable : bool
         Whether a later stage may run several times on one run of an earlier one.  False lets it write over what the
         earlier one left: less memory.
@@ -68,6 +68,11 @@ class Program:
                 raise InvalidParameterError(
                     f"bind: expected {node.dtype} of shape {node.shape} for {node!r}, got {array.dtype} of "
                     f"{array.shape}. Give a view of that shape."
+                )
+            if node.operation is not None and not array.flags.c_contiguous:  # its flat view would be a copy
+                raise InvalidParameterError(
+                    f"bind: expected an array in C order for the result {node!r}, got strides {array.strides}. "
+                    "Copy the result instead."
                 )
         order, stage_of = self._order(stages)
         wanted = {node for stage in stages for node in stage}

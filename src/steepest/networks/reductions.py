@@ -159,10 +159,14 @@ class Softmax(Operation):
 
 
 def _axes(what: str, node: Node, axis: Any) -> tuple[int, ...]:
-    given = tuple(range(node.ndim)) if axis is None else (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
-    out = tuple(sorted({int(k) % node.ndim for k in given if -node.ndim <= k < node.ndim}))
+    given = tuple(range(node.ndim)) if axis is None else tuple(axis) if isinstance(axis, tuple | list) else (axis,)
+    whole = [k for k in given if isinstance(k, int | np.integer) and not isinstance(k, bool)]
+    out = tuple(sorted({int(k) % node.ndim for k in whole if -node.ndim <= k < node.ndim}))
     if len(out) != len(given):
-        raise InvalidParameterError(f"axis: expected axes of {what}'s operand of shape {node.shape}, got {axis!r}.")
+        raise InvalidParameterError(
+            f"axis: expected axes of {what}'s operand of shape {node.shape}, each once, got {axis!r}. "
+            "Try None for all of them."
+        )
     return out
 
 

@@ -196,7 +196,7 @@ class Concatenate(Operation):
             if node.ndim != len(first) or rest != first[: self.axis] + first[self.axis + 1 :]:
                 raise InvalidParameterError(
                     f"concatenate: expected shapes that differ along axis {self.axis} alone, got {first} and "
-                    f"{node.shape}."
+                    f"{node.shape}. Reshape one of them."
                 )
         total = sum(node.shape[self.axis] for node in inputs)
         return (*first[: self.axis], total, *first[self.axis + 1 :])
@@ -298,9 +298,11 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Node:
     """The axes in another order, by default reversed."""
     (node,) = as_nodes("transpose", x)
     order = tuple(range(node.ndim))[::-1] if axes is None else tuple(int(k) for k in axes)
-    if sorted(k % node.ndim if node.ndim else 0 for k in order) != list(range(node.ndim)):
-        raise InvalidParameterError(f"axes: expected each axis of {node.shape} once, got {axes}.")
-    order = tuple(k % node.ndim for k in order)
+    order = tuple(k + node.ndim if k < 0 else k for k in order)
+    if sorted(order) != list(range(node.ndim)):
+        raise InvalidParameterError(
+            f"axes: expected each axis of {node.shape} once, got {axes}. Leave it out to reverse them."
+        )
     return node if order == tuple(range(node.ndim)) else Transpose(order)(node)
 
 
@@ -325,7 +327,8 @@ def part(x: Any, key: Any) -> Node:
     if isinstance(key, Node | list | np.ndarray):
         return rows(node, key)
     keys = key if isinstance(key, tuple) else (key,)
-    if not all(isinstance(k, int | np.integer | slice) or k is Ellipsis or k is None for k in keys):
+    plain = (isinstance(k, int | np.integer | slice) and not isinstance(k, bool) for k in keys)
+    if not all(ok or k is Ellipsis or k is None for ok, k in zip(plain, keys, strict=True)):
         raise InvalidParameterError(f"part: expected integers and slices, got {key!r}. For rows by an array use rows.")
     if Ellipsis in keys:
         at = keys.index(Ellipsis)
@@ -334,9 +337,11 @@ def part(x: Any, key: Any) -> Node:
     try:
         out = Part(tuple(keys))(node)
     except IndexError as error:
-        raise InvalidParameterError(f"part: {error}, for a node of shape {node.shape}.") from None
+        raise InvalidParameterError(f"part: {error}, for a node of shape {node.shape}. Stay inside it.") from None
     if 0 in out.shape:
-        raise InvalidParameterError(f"part: [{key!r}] of shape {node.shape} has no entries.")
+        raise InvalidParameterError(
+            f"part: expected at least one entry, got none from [{key!r}] of shape {node.shape}. Leave it out."
+        )
     return out
 
 
@@ -344,7 +349,9 @@ def concatenate(nodes: Sequence[Any], axis: int = 0) -> Node:
     """Arrays one after the other along an axis."""
     made = as_nodes("concatenate", *nodes)
     if not made or any(node.ndim == 0 for node in made) or not -made[0].ndim <= axis < made[0].ndim:
-        raise InvalidParameterError(f"axis: expected an axis of every array, got {axis} for {[n.shape for n in made]}.")
+        raise InvalidParameterError(
+            f"axis: expected an axis of every array, got {axis} for {[n.shape for n in made]}. Reshape them."
+        )
     return made[0] if len(made) == 1 else Concatenate(axis % made[0].ndim)(*made)
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from steepest.exceptions import InvalidParameterError
-from steepest.networks.derivatives import gradient, reached
+from steepest.networks.derivatives import gradient, leading, reached
 from steepest.networks.node import FLOATS, Constant, Input, Node, Parameter, ancestors
 from steepest.networks.program import Program
 from steepest.networks.shaping import Reshape
@@ -119,7 +119,13 @@ def brief(array: AnyArray | None) -> str:
     if array.ndim == 1 and array.size <= 3:
         return f"[{', '.join(f'{v:.4g}' for v in array.tolist())}]"
     size = "(" + ", ".join(str(n) for n in array.shape) + ("," if array.ndim == 1 else "") + ")"
-    return f"{size}, rms {float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))):.4g}"
+    return f"{size}, rms {_root_mean_square(array):.4g}"
+
+
+def _root_mean_square(array: AnyArray) -> float:
+    """Of what can be squared; infinite beyond, without a warning: diverging graphs are shown too."""
+    with np.errstate(over="ignore"):
+        return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
 
 
 def draw(
@@ -135,7 +141,8 @@ def draw(
     wanted: list[Node] = []
     slopes: list[Node] = []
     if output.shape == () and output in moving:
-        wanted = [node for node in order if node in moving and _leads(node, output, order)]
+        towards = leading(output)
+        wanted = [node for node in order if node in moving and node in towards]
         slopes = gradient(output, wanted)
     program = Program(order, slopes, bind=bind)
     program.run()
@@ -169,11 +176,6 @@ def draw(
             Shown(label, what, kind, short, value, slope, tuple(index[x] for x in node.inputs), depth, bool(node.name))
         )
     return Drawing(rows)
-
-
-def _leads(node: Node, output: Node, order: list[Node]) -> bool:
-    """Whether derivatives of the output in the node exist, and not only values."""
-    return output in reached(order, [node])
 
 
 def _formula(node: Node, labels: Mapping[Node, str]) -> str:
@@ -286,7 +288,7 @@ def _short(array: AnyArray | None) -> str:
     if array.ndim == 1 and array.size <= 2:
         return brief(array)
     size = "\u00d7".join(str(n) for n in array.shape)
-    return f"{size}, rms {float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))):.2g}"
+    return f"{size}, rms {_root_mean_square(array):.2g}"
 
 
 def _key(high: float) -> str:
