@@ -159,6 +159,16 @@ def test_facts():
     assert Objective("poisson", 1).lower == 0.0
 
 
+def test_a_term_of_weight_zero_is_left_out():
+    objective = Objective([(1.0, "squared_error"), (0.0, "poisson")], 1)
+    scores, y = np.array([[2000.0]]), np.array([[1999.0]])  # whose exponential is infinite
+    assert objective.values(scores, y).tolist() == [0.5]
+    for fused in (False, True):
+        value, slope = _run(objective, scores, y, np.ones(1), scores, fused=fused)[:2]
+        assert float(value) == 0.5
+        assert slope.tolist() == [[1.0]]
+
+
 @pytest.mark.parametrize(
     ("terms", "k", "said"),
     [

@@ -24,8 +24,6 @@ from steepest.exceptions import InvalidParameterError
 from steepest.networks.units import Elu, LeakyRelu, Maxout, Relu, Sigmoid, Unit
 from steepest.protocols import FloatArray
 
-DISTRIBUTIONS = ("normal", "uniform")
-
 
 @dataclass(frozen=True)
 class Zeros:
@@ -38,7 +36,7 @@ class Zeros:
         return 0.0
 
     def draw(self, shape: tuple[int, int], generator: np.random.Generator) -> FloatArray:
-        """Weights of shape (fan_in, fan_out)."""
+        """Weights of shape (fan_in, fan_out), float64."""
         return np.zeros(shape)
 
 
@@ -47,7 +45,7 @@ class _Scaled:
     distribution: str = "normal"
 
     def __post_init__(self) -> None:
-        if self.distribution not in DISTRIBUTIONS:
+        if self.distribution not in ("normal", "uniform"):
             raise InvalidParameterError(
                 f'distribution: expected "normal" or "uniform", got {self.distribution!r}. Try "normal".'
             )
@@ -67,7 +65,13 @@ class _Scaled:
 
 @dataclass(frozen=True)
 class Normal:
-    """Normal with one standard deviation for layers of any width."""
+    """Normal with one standard deviation for layers of any width.
+
+    Parameters
+    ----------
+    std : float
+        At least 0.
+    """
 
     std: float = 0.01
     name: ClassVar[str] = "normal"
@@ -88,7 +92,12 @@ class Normal:
 
 @dataclass(frozen=True)
 class FanIn(_Scaled):
-    """Variance ``1 / n_in`` (LeCun et al., 1998)."""
+    """Variance ``1 / n_in`` (LeCun et al., 1998).
+
+    Parameters
+    ----------
+    distribution : {"normal", "uniform"}
+    """
 
     name: ClassVar[str] = "fan_in"
 
@@ -99,7 +108,14 @@ class FanIn(_Scaled):
 
 @dataclass(frozen=True)
 class Glorot(_Scaled):
-    """Variance ``gain^2 2 / (n_in + n_out)`` (Glorot and Bengio, 2010)."""
+    """Variance ``gain^2 2 / (n_in + n_out)`` (Glorot and Bengio, 2010).
+
+    Parameters
+    ----------
+    distribution : {"uniform", "normal"}
+    gain : float
+        Above 0; what the standard deviation is multiplied by.
+    """
 
     distribution: str = "uniform"
     gain: float = 1.0
@@ -118,7 +134,12 @@ class Glorot(_Scaled):
 
 @dataclass(frozen=True)
 class He(_Scaled):
-    """Variance ``2 / n_in``, which relu units halve (He et al., 2015)."""
+    """Variance ``2 / n_in``, which relu units halve (He et al., 2015).
+
+    Parameters
+    ----------
+    distribution : {"normal", "uniform"}
+    """
 
     name: ClassVar[str] = "he"
 

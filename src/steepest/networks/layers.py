@@ -34,7 +34,7 @@ class Dense:
     bias : bool
         Whether units have a bias; it begins at 0.
     trainable : bool
-        False keeps the weights at their random beginning.
+        False keeps all numbers of the layer where they begin: random weights, biases of 0.
 
     Examples
     --------

@@ -77,7 +77,7 @@ class Objective:
     has_curvature : bool
         Whether all losses have second derivatives, those of their straight pieces included.
     lower : float
-        A lower bound of the objective: 0 unless a loss states no bound.
+        A lower bound of the objective, from those that the losses state; minus infinity where one states none.
 
     Examples
     --------
@@ -135,7 +135,7 @@ class Objective:
     @property
     def has_curvature(self) -> bool:
         """Whether second derivatives exist."""
-        return all(term.has_curvature for term in self.terms)
+        return all(term.has_curvature for term in self.terms if term.weight > 0.0)
 
     @property
     def lower(self) -> float:
@@ -178,7 +178,7 @@ class Objective:
         values = values.reshape(-1, 1) if values.ndim == 1 else values
         if values.shape[1] != self.n_outputs:
             raise InvalidParameterError(
-                f"y: expected {self.n_outputs} column(s), one an output, got {values.shape[1]}. Give y of that shape."
+                f"y: expected {self.n_outputs} column(s), one for each output, got {values.shape[1]}. Reshape y."
             )
         bad = ~np.isfinite(values)
         if self.targets_kind in ("unit", "shares"):
@@ -223,6 +223,8 @@ class Objective:
         """
         total: Node | None = None
         for term in self.terms:
+            if term.weight == 0.0:  # 0 times infinity would be NaN
+                continue
             one = self._mean(term, scores, y, s, fused)
             one = one if term.weight == 1.0 else multiply(one, term.weight)
             total = one if total is None else add(total, one)
@@ -276,7 +278,8 @@ class Objective:
         z = np.ascontiguousarray(scores, dtype=np.float64)
         total = np.zeros(len(z))
         for term in self.terms:
-            total += term.weight * self._values(term, z, y)
+            if term.weight > 0.0:
+                total += term.weight * self._values(term, z, y)
         return total
 
     def _values(self, term: Term, z: FloatArray, y: AnyArray) -> FloatArray:
