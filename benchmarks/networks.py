@@ -3,7 +3,7 @@
     python -m benchmarks.networks [--cells 784-256-128-10] [--only epochs,start,memory] [--contestants steepest,jax]
     python -m benchmarks.networks --accuracy            # the recipes of networks_accuracy.py alone: up to 20 minutes
 
-MNIST (pixels / 255, float32), Adam with step 1e-3, batches of 128, two threads.
+MNIST (pixels / 255, float32), Adam with step 1e-3, batches of 128; everybody is kept to two processors (on Linux).
 
 - epochs: every contestant lives in a process of its own and they take turns; the first turn warms up (compiles), the
   others train ``EPOCHS`` epochs, and the second scores after the first and the last of them.  The least seconds
@@ -13,8 +13,8 @@ MNIST (pixels / 255, float32), Adam with step 1e-3, batches of 128, two threads.
   some turns.  JAX compiles in every process.  Of steepest also the seconds until the process is over, with the
   certificate, and, once, with an empty folder of compiled code.
 - memory: peak resident memory of a fit beyond that of the process with everything imported and X loaded, with X as
-  uint8, float32 and a memory-mapped float32 file, plus X: what counts as "X" is its own size in each case.  Below a
-  mapped file, pages of the file count as resident although the system can drop them.
+  uint8, float32 and a memory-mapped float32 file, plus X: what counts as "X" is its own size in each case.  Of a
+  mapped file, pages count as resident although the system can drop them.
 
 Written to benchmarks/_work/results/networks.json, part by part; `benchmarks.race --render` puts it into RESULTS.md.
 """
@@ -36,6 +36,7 @@ from typing import Any
 
 from benchmarks import data, machine, networks_data
 from benchmarks.networks_contestants import BATCH, CELLS, CONTESTANTS, takes
+from benchmarks.peers import THREADS
 
 ROOT = Path(__file__).parents[1]
 RESULT = data.WORK / "results" / "networks.json"
@@ -45,6 +46,7 @@ STARTERS = ("steepest", "jax", "torch fused", "scikit-learn")
 STARTED = "784-256-128-10"  # the cell whose start is measured where none is named
 FEW = 10_000
 COMPILE_LIMIT = 120.0  # seconds that the first turn of a contestant may take
+PARTS = ("epochs", "start", "memory")
 KINDS = ("uint8", "float32", "memory-mapped float32")
 TORCH = ("torch eager", "torch fused", "torch compile")
 
@@ -265,14 +267,16 @@ def megabytes(cell: str, kind: str, rows: int) -> dict[str, float]:
     few = np.random.default_rng(0).choice(rows, min(FEW, rows), replace=False)  # as many as need every kernel
     network = CELLS[cell]
     maker = Steepest(network, (X, y, X, y))
-    maker.model(1).set_params(**scale).fit(np.ascontiguousarray(X[few]), y[few])
-    touched = int(X[:, ::64].sum())  # pages of a mapped file count as X, not as growth
+    first = np.ascontiguousarray(X[few])
+    first.flags.writeable = X.flags.writeable  # kernels of rows that cannot be written are others
+    maker.model(1).set_params(**scale).fit(first, y[few])
+    X[:, ::64].sum()  # pages of a mapped file count as X, not as growth
     before = Memory()
     maker.model(1).set_params(**scale).fit(X, y)
     extra = before.peak()
-    activations = BATCH * (2 * sum(network.widths) + network.widths[0])  # forward, backward, the next batch
+    activations = BATCH * 2 * sum(network.widths)  # forward, backward
     rest = 4 * (4 * network.parameters + activations) / 2**20  # parameters, gradient, two slots of Adam
-    return {"X": X.nbytes / 2**20, "extra": extra, "rest": rest, "touched": float(touched > 0)}
+    return {"X": X.nbytes / 2**20, "extra": extra, "rest": rest}
 
 
 # ------------------------------------------------------------------------------------------------------------ main
@@ -288,7 +292,7 @@ def keep(found: dict[str, float]) -> None:
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.networks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default="epochs,start,memory", help="parts, separated by commas")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas")
     parser.add_argument("--cells", help="names, separated by semicolons; all by default")
     parser.add_argument("--contestants", default=",".join(CONTESTANTS))
     parser.add_argument("--rounds", type=int, help="turns of each contestant after the first")
@@ -305,13 +309,23 @@ def main() -> None:
         return once(options.once, cells[0], options.rows)
     if options.memory:
         return print(json.dumps(megabytes(cells[0], options.memory, options.rows)))
+    names, parts = options.contestants.split(","), options.only.split(",")
+    for what, given, known in (
+        ("--cells", cells, CELLS),
+        ("--only", parts, PARTS),
+        ("--contestants", names, CONTESTANTS),
+    ):
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            parser.error(f"{what}: expected some of {', '.join(map(repr, known))}, got {', '.join(map(repr, unknown))}")
+    if hasattr(os, "sched_setaffinity"):  # inherited by every process that is measured
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     store = keep if options.rows == 60_000 else (lambda found: None)
     networks_data.prepare()
     if options.accuracy:
         from benchmarks import networks_accuracy
 
         return networks_accuracy.run(list(networks_accuracy.EPOCHS), None, options.rows, store)
-    names, parts = options.contestants.split(","), options.only.split(",")
     began = time.perf_counter()
     for cell in cells:
         print(cell, flush=True)

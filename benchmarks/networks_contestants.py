@@ -2,7 +2,7 @@
 
 A contestant is a class made from a `Cell`, the pixels (float32, over 255) and the digits; ``train(epochs)`` starts
 afresh and returns the seconds of each epoch and the test accuracy after each epoch that it knows.
-Everybody gets the same step (1e-3), batches of 128 in a new random order each epoch, two threads, and no penalty.
+Everybody gets the same step (1e-3), batches of 128 in a new random order each epoch, two processors, and no penalty.
 """
 
 from __future__ import annotations

@@ -82,3 +82,17 @@ def test_a_contestant_that_fails_is_left_out(
     process = networks.Process("products", "784-256-128-10", 10)
     assert process.ask(30.0, epochs=1, score=False) is None
     assert "products: left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "given"), [("--cells", "784-256"), ("--only", "epochs,ends"), ("--contestants", "steepest,jaxx")]
+)
+def test_what_is_not_there_is_told_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, given: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["networks", option, given])
+    with pytest.raises(SystemExit):
+        networks.main()
+    said = capsys.readouterr().err
+    assert f"{option}: expected some of" in said
+    assert f"got '{given.split(',')[-1]}'" in said
