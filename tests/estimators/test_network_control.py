@@ -275,6 +275,10 @@ def test_warm_start():
         model.set_params(hidden_layer_sizes=(7,)).fit(X, THREE)
     with pytest.raises(DataError, match="coefs_init: expected finite numbers of shape"):
         MLPClassifier((6,), **FAST).fit(X, THREE, coefs_init=[w[:2] for w in first])
+    with pytest.raises(DataError, match="coefs_init: expected a list of 2 arrays, one a layer, got 3"):
+        MLPClassifier((6,), **FAST).fit(X, THREE, coefs_init=3)
+    with pytest.raises(DataError, match=r"intercepts_init: expected numbers of shape \(6,\) for layer 0"):
+        MLPClassifier((6,), **FAST).fit(X, THREE, intercepts_init=[[1, [2]], [3]])
 
 
 # ----------------------------------------------------------------------------------------- looking on changes nothing

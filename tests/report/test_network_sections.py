@@ -23,8 +23,9 @@ from steepest.readers import read_dataset
 from steepest.readers.builtin import split
 from steepest.report.html import render
 from steepest.report.metrics import score
-from steepest.report.network_sections import architecture, flow, network_words, striking
+from steepest.report.network_sections import architecture, first_pictures, flow, learning, network_words, striking
 from steepest.report.svg_heat import colours, heat_map
+from steepest.report.view import Reported
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -105,6 +106,8 @@ def test_rounds_of_a_method_on_all_rows_are_no_epochs():
     text = render(model, dataset=train)
     assert "Loss by rounds" in text
     assert "epochs" not in text.split("Settings and circumstances")[0]
+    model = MLPClassifier((2,), "tanh", optimizer="newton", max_iter=4, on_unconverged="ignore").fit(train.X, train.y)
+    assert "Loss by rounds" in learning(model.fit_record_)
 
 
 def test_a_network_behind_steps_of_a_pipeline(digits, tmp_path):
@@ -244,10 +247,24 @@ def test_first_weights_are_the_largest_in_order(digits):
     assert "5 of 24 units" in display.figure_.get_suptitle()
 
 
-@pytest.mark.parametrize("shape", [(7, 8), (8, 8, 2), (64,), (4, 4, 4)])
+@pytest.mark.parametrize("shape", [(7, 8), (8, 8, 2), (64,), (4, 4, 4), 64])
 def test_shapes_that_do_not_fit(digits, shape):
     with pytest.raises(InvalidParameterError, match="image_shape: expected height and width"):
         FirstLayerDisplay.from_estimator(digits[0], shape)
+
+
+@pytest.mark.parametrize("most", [0, -1, 2.5, True])
+def test_numbers_of_pictures_that_are_none(digits, most):
+    with pytest.raises(InvalidParameterError, match="most: expected a number of pictures of at least 1"):
+        FirstLayerDisplay.from_estimator(digits[0], most=most)
+
+
+def test_weights_of_mixed_columns_are_no_pictures(digits):
+    _, train, _ = digits
+    scaler, whitener = steepest.Scaler().fit(train.X), steepest.Whitener("zca").fit(train.X)
+    model = MLPClassifier((3,), max_iter=1, on_unconverged="ignore").fit(train.X, train.y)
+    assert "Weights of the first layer" in first_pictures(Reported(model, [("scale", scaler)]), train)
+    assert first_pictures(Reported(model, [("whiten", whitener)]), train) == ""
 
 
 def test_colours_and_squares():

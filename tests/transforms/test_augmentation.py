@@ -472,6 +472,10 @@ def test_bad_data():
         augmenter.sample(X, copies=0)
     with pytest.raises(DataError, match="y: expected 4 entries, one a row of X, got 3"):
         augmenter.sample(X, np.zeros(3), copies=2)
+    with pytest.raises(DataError, match="y: expected 4 entries, one a row of X, got 3"):
+        augmenter.sample(X, 3)
+    with pytest.raises(InvalidParameterError, match="epoch: expected a whole number, got 'a'"):
+        augmenter.augment(X, "a")
     with pytest.raises(InvalidParameterError, match=r"augment: expected an Augmenter, .* got 3"):
         as_augmenter(3)
     with pytest.raises(InvalidParameterError, match=r"augment: expected parameters of Augmenter, .*; got 'turn'"):

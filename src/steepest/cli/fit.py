@@ -195,6 +195,8 @@ def fit(
             option = "--" + given.replace("_", "-")
             raise typer.BadParameter(f"{option} belongs to --model svm, svr or rank, got it with --model {model}")
         parameters = _parameters(model, alpha, penalty, l1_ratio)
+    if augment is not None and whiten is not None:
+        raise typer.BadParameter("--augment changes images, and whitened columns are none; leave out one of the two")
     if components is not None and whiten is None:
         raise typer.BadParameter("--components belongs to --whiten; give --whiten pca")
     if valid is None and (patience is not None or monitor != "loss"):

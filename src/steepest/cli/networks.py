@@ -34,7 +34,7 @@ def network_parameters(
         if value != silent:
             hint = "leave it out"
             if name == "jobs":
-                hint = "its products use the threads of the BLAS library; set OPENBLAS_NUM_THREADS"
+                hint = "it uses all processors that it may, or OMP_NUM_THREADS of them; set that"
             option = "--" + name.replace("_", "-")
             raise typer.BadParameter(f"{option} does not go with --model mlp: {hint}")
     named = {"optimizer": given["optimizer"], "solver": None if common["solver"] == "auto" else common["solver"]}

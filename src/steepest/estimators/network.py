@@ -79,7 +79,7 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
     verbose : bool or int, default=False
     warm_start : bool, default=False
         ``fit`` goes on from the parameters of the last one.
-    momentum : float in [0, 1], default=0.9
+    momentum : float in [0, 1), default=0.9
     nesterovs_momentum : bool, default=True
     early_stopping : bool, default=False
         Hold out ``validation_fraction`` of the rows, stop after ``n_iter_no_change`` epochs in which ``monitor`` gains
@@ -104,6 +104,7 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
         "shuffled", "cyclic", "replacement", "blocks", "alternating", "large_error"; None goes by ``shuffle``.
     weight_decay : float, default=0.0
         Decay apart from the gradient, as in AdamW: weights lose ``rate * weight_decay`` of themselves each step.
+        ``optimizer="adamw"`` has 0.01 where this is 0.
     clip_norm, clip_value : float or None, default=None
         Largest norm of a batch's gradient; largest size of its entries.
     class_weight : dict, "balanced" or None, default=None

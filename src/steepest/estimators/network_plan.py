@@ -15,17 +15,17 @@ from steepest.networks.layers import Dense
 from steepest.networks.stack import Stack
 from steepest.protocols import AnyArray, FloatArray
 from steepest.rules.registry import RULES, rules_of_networks
+from steepest.solvers.network_batch import NAMES
 from steepest.solvers.schedule_names import get_schedule
 from steepest.solvers.schedules import Constant
 from steepest.solvers.schedules_rows import InverseRows
 
-BATCH = ("lbfgs", "newton_cg", "newton")  # methods on all rows
 AUTO_ROWS = 200  # of a batch, as scikit-learn's
 LITTLE = 1 << 21  # rows times weights up to which float64 costs no time
 
 
 class Method(NamedTuple):
-    """How the objective is minimised: ``name`` is one of `BATCH` or that of the rule."""
+    """How the objective is minimised: ``name`` is that of a method on all rows, or of the rule."""
 
     name: str
     rule: Any  # None for methods on all rows
@@ -45,11 +45,11 @@ def method_of(model: Any) -> Method:
         Names the parameter, what there is, and the nearest.
     """
     given, named = (model.optimizer, "optimizer") if model.optimizer is not None else (model.solver, "solver")
-    known = sorted([*rules_of_networks(), *BATCH])
+    known = sorted([*rules_of_networks(), *NAMES])
     if isinstance(given, str):
         rules: dict[str, Any] = {**RULES}
         key = given.replace("-", "_")
-        if key in BATCH:
+        if key in NAMES:
             return Method(key, None)
         if given == "adam":
             return Method("adam", rules["adam"](model.beta_1, model.beta_2, model.epsilon))

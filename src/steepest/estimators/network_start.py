@@ -80,14 +80,18 @@ def _place(stack: Stack, w: FloatArray, named: str, given: Any, kinds: tuple[str
     assert stack.fixed is not None
     blocks = {block.layer: (block, w) for block in stack.blocks if block.kind in kinds}
     blocks |= {block.layer: (block, stack.fixed) for block in stack.fixed_blocks if block.kind in kinds}
-    arrays = list(given)
+    arrays = list(given) if np.iterable(given) else []
     if len(arrays) != len(stack.layers):
-        raise DataError(f"{named}: expected {len(stack.layers)} arrays, one a layer, got {len(arrays)}.")
+        got = f"{len(arrays)}" if arrays else f"{given!r:.80}"
+        raise DataError(f"{named}: expected a list of {len(stack.layers)} arrays, one a layer, got {got}.")
     for layer, array in enumerate(arrays):
         if layer not in blocks:
             continue  # a layer without biases
         block, numbers = blocks[layer]
-        values = np.asarray(array, dtype=np.float64)
+        try:
+            values = np.asarray(array, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{named}: expected numbers of shape {block.shape} for layer {layer}: {error}") from None
         if values.shape != block.shape or not np.isfinite(values).all():
             raise DataError(
                 f"{named}: expected finite numbers of shape {block.shape} for layer {layer}, got {values.shape}."

@@ -31,7 +31,7 @@ def first_weights(model: Any, image_shape: Any = None, most: int = MOST) -> tupl
     Raises
     ------
     InvalidParameterError
-        Where rows of the model are no pictures of that shape.
+        Where rows of the model are no pictures of that shape, or none are wanted.
     """
     weights = getattr(model, "coefs_", None)
     if not weights:
@@ -40,6 +40,8 @@ def first_weights(model: Any, image_shape: Any = None, most: int = MOST) -> tupl
         )
     first: FloatArray = np.asarray(weights[0], dtype=np.float64)
     shape = picture_shape(model, image_shape, len(first))
+    if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
+        raise InvalidParameterError(f"most: expected a number of pictures of at least 1, got {most!r}. Try {MOST}.")
     order = np.argsort(-np.linalg.norm(first, axis=0), kind="stable")[:most]
     return first[:, order].T.reshape(len(order), *shape), shape, first.shape[1]
 
@@ -55,7 +57,7 @@ def picture_shape(model: Any, image_shape: Any, size: int) -> tuple[int, ...]:
                 "Give image_shape=(height, width)."
             )
         return side, side
-    shape = tuple(int(n) for n in given)
+    shape = tuple(int(n) for n in given) if np.ndim(given) == 1 else ()
     if len(shape) == 3 and shape[2] == 1:
         shape = shape[:2]
     if len(shape) not in (2, 3) or math.prod(shape) != size or (len(shape) == 3 and shape[2] != 3):

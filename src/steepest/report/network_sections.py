@@ -17,6 +17,7 @@ from steepest.report.picture import data_address, diverging
 from steepest.report.svg import Series, line_chart
 from steepest.report.svg_heat import heat_map
 from steepest.report.words import count, number, percent
+from steepest.solvers.network_batch import NAMES
 
 if TYPE_CHECKING:
     from steepest.readers import Dataset
@@ -125,7 +126,7 @@ def learning(record: FitRecord) -> str:
 
 def by_epochs(record: FitRecord) -> bool:
     """Whether the rounds of a fit were epochs of a network's training."""
-    return record.estimator.startswith("MLP") and record.solver.get("name") not in ("lbfgs", "newton_cg")
+    return record.estimator.startswith("MLP") and record.solver.get("name") not in NAMES
 
 
 def _varies(values: FloatArray) -> bool:
@@ -135,11 +136,11 @@ def _varies(values: FloatArray) -> bool:
 
 def _chart(series: list[Series], title: str, x_label: str, y_label: str, *, steep: bool | None = None) -> str:
     every = np.concatenate([curve.y for curve in series])
-    seen = every[np.isfinite(every)]
-    if not seen.size:
+    seen, own = (values[np.isfinite(values)] for values in (every, series[0].y))
+    if not own.size:
         return ""
     log = steep if steep is not None else bool(seen.min() > 0.0 and seen.max() > 30.0 * seen.min())
-    words = f"From {number(float(seen[0]))} to {number(float(series[0].y[np.isfinite(series[0].y)][-1]))}."
+    words = f"From {number(float(own[0]))} to {number(float(own[-1]))}."
     return line_chart(series, title=title, x_label=x_label, y_label=y_label, log_y=log, describe=words)
 
 
@@ -203,7 +204,7 @@ def first_pictures(estimator: Any, data: Dataset | None) -> str:
     given = getattr(estimator, "image_shape", None)
     if given is None and data is not None:
         given = data.image_shape
-    if given is None or min(given[:2]) < _LEAST:
+    if given is None or min(given[:2]) < _LEAST or getattr(estimator, "whitened", False):
         return ""
     try:
         pictures, shape, units = first_weights(estimator, given, MOST_PICTURES)

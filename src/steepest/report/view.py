@@ -25,6 +25,8 @@ class Reported:
     coef_ : array or None
         For the columns before the steps, which are folded in, so that names and pictures hold; None for models without
         coefficients.
+    whitened : bool
+        Whether the estimator's columns are mixtures of those before the steps.
 
     Notes
     -----
@@ -34,6 +36,7 @@ class Reported:
     def __init__(self, estimator: Any, steps: Sequence[tuple[str, Any]] = ()) -> None:
         self._estimator = estimator
         self._steps = list(steps)
+        self.whitened = any(hasattr(step, "whitening_") for _, step in self._steps)
         coef = getattr(estimator, "coef_", None)
         self.coef_: FloatArray | None = None
         if coef is None:

@@ -214,7 +214,9 @@ class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
             Of the type of X; whole numbers are rounded and stay in the range of their type.
         """
         check_is_fitted(self)
-        return self._versions(X, [epoch])
+        if not _is_whole(epoch):
+            raise InvalidParameterError(f"epoch: expected a whole number, got {epoch!r}. Count from 0.")
+        return self._versions(X, [int(epoch)])
 
     def sample(self, X: Any, y: Any = None, *, copies: int = 1) -> Any:
         """Several random versions of every row: first one of each, then a second of each, and so on.
@@ -237,8 +239,9 @@ class Augmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
         if y is None:
             return Z
         y = np.asarray(y)
-        if len(y) * copies != len(Z):
-            raise DataError(f"y: expected {len(Z) // copies:,} entries, one a row of X, got {len(y):,}.")
+        if not y.ndim or len(y) * copies != len(Z):
+            got = f"{len(y):,}" if y.ndim else f"{y.item()!r:.80}"
+            raise DataError(f"y: expected {len(Z) // int(copies):,} entries, one a row of X, got {got}.")
         return Z, np.concatenate([y] * int(copies))
 
     def prepared(self, n_features: int) -> Augmentation:
