@@ -470,10 +470,9 @@ def test_bad_data():
     augmenter = Augmenter(shift=1).fit(X)
     with pytest.raises(InvalidParameterError, match="copies: expected a whole number of at least 1, got 0"):
         augmenter.sample(X, copies=0)
-    with pytest.raises(DataError, match="y: expected 4 entries, one a row of X, got 3"):
-        augmenter.sample(X, np.zeros(3), copies=2)
-    with pytest.raises(DataError, match="y: expected 4 entries, one a row of X, got 3"):
-        augmenter.sample(X, 3)
+    for y in (np.zeros(3), 3):
+        with pytest.raises(DataError, match="y: expected 4 entries, one a row of X, got 3"):
+            augmenter.sample(X, y, copies=2)
     with pytest.raises(InvalidParameterError, match="epoch: expected a whole number, got 'a'"):
         augmenter.augment(X, "a")
     with pytest.raises(InvalidParameterError, match=r"augment: expected an Augmenter, .* got 3"):
