@@ -208,7 +208,7 @@ def test_losses_that_do_not_fit_together():
         ("poisson", 1, [1.0, -1.0], ">= 0"),
         ("squared_error", 1, [1.0, np.nan], "finite"),
         ("squared_error", 2, [1.0, 2.0], "2 column"),
-        ("squared_error", 1, [], "shape"),
+        ("squared_error", 1, [], "Give a target for each row"),
     ],
 )
 def test_targets_that_are_refused(loss, k, y, said):

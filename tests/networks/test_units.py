@@ -51,14 +51,11 @@ def test_value_slope_and_curvature(unit):
 
 
 @pytest.mark.parametrize("unit", FUNCTIONS, ids=ids)
-def test_the_stated_range_and_slope_hold(unit):
-    a = np.linspace(-30.0, 30.0, 4001)
-    out = FUNCTIONS[unit](a)
+def test_the_stated_range_holds(unit):
+    a = nw.Parameter(np.linspace(-800.0, 800.0, 4001).reshape(1, -1), "a")
+    out = nw.Graph(unit.node(a), parameters=[a]).forward()
     assert unit.limits[0] <= out.min()
     assert out.max() <= unit.limits[1]
-    slopes = np.diff(out) / np.diff(a)
-    assert slopes.max() <= unit.steepest_slope * (1 + 1e-9)
-    assert slopes.max() >= unit.steepest_slope * 0.99  # and it is reached
 
 
 @pytest.mark.parametrize(("unit", "slope"), [(Relu(), 0.0), (LeakyRelu(0.3), 0.3), (Elu(1.7), 1.7)])

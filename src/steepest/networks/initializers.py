@@ -164,6 +164,11 @@ def get_initializer(init: Any, unit: Unit | None = None) -> Initializer:
     unit : unit, optional
         Needed by ``"auto"``; without it, Glorot.
 
+    Raises
+    ------
+    InvalidParameterError
+        For what is neither a name nor an initializer.
+
     Examples
     --------
     >>> from steepest.networks.initializers import get_initializer

@@ -2,8 +2,8 @@
 
 A node is an array that will be: its shape and dtype are known when it is written down, its numbers only when a
 `steepest.networks.program.Program` runs.  Leaves are inputs, parameters and constants; every other node is an
-`Operation` on earlier nodes.  A node never changes, and is made after its inputs, so the order in which nodes were made
-(their ``serial``) is an order in which they can be computed.
+`Operation` on earlier nodes.  But for its name a node never changes, and it is made after its inputs: the order in
+which nodes were made (their ``serial``) is an order in which they can be computed.
 """
 
 from __future__ import annotations
@@ -86,7 +86,10 @@ class Node:
         return out
 
     def named(self, name: str) -> Node:
-        """The same node, under a name that `Graph.show` and the keys of results use."""
+        """The same node, under a name that `Graph.show` and the keys of results use.
+
+        What changes nothing, such as ``x * 1.0`` or ``x ** 1``, is x itself, and would lend x the name.
+        """
         self.name = name
         return self
 

@@ -200,7 +200,7 @@ def amax(x: Any, axis: Any = None, keepdims: bool = False) -> Node:
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Node:
-    """``log sum exp(x)`` along some axes, without overflow."""
+    """``log sum exp(x)`` along some axes, without overflow; NaN where the largest entry is infinite."""
     (node,) = as_nodes("logsumexp", x)
     axes = _axes("logsumexp", node, axis)
     return LogSumExp(axes, bool(keepdims))(node) if axes else node

@@ -79,6 +79,13 @@ class Objective:
     lower : float
         A lower bound of the objective, from those that the losses state; minus infinity where one states none.
 
+    Raises
+    ------
+    InvalidParameterError
+        For losses that are not known or have no slope, and for weights that are not finite, negative, or all zero.
+    IncompatibleError
+        For losses that take different targets, and for those of several classes with one output.
+
     Examples
     --------
     >>> both = Objective([(1.0, "squared_error"), (0.5, "absolute_error")], 1)
@@ -161,9 +168,10 @@ class Objective:
         """
         given = np.asarray(y)
         if given.dtype.kind not in "fiub" or given.ndim not in (1, 2) or len(given) == 0:
+            cure = "Give a target for each row" if given.dtype.kind in "fiub" else "Encode labels as integers"
             raise InvalidParameterError(
                 f"y: expected {self._said(self.targets_kind)} for the loss '{self.name}', got {given.dtype} of shape "
-                f"{given.shape}. Encode labels as integers."
+                f"{given.shape}. {cure}."
             )
         if self.targets_kind == "class":
             labels = given.ravel() if given.ndim == 1 or given.shape[1] == 1 else None

@@ -45,8 +45,6 @@ class _Unit:
         Whether it is twice continuously differentiable everywhere.
     limits : tuple of float
         Its range, which a saturated unit is near the ends of.
-    steepest_slope : float
-        The largest size of its derivative.
     parameter : float
         The number that its kernel needs; 0 where there is none.
     """
@@ -55,11 +53,6 @@ class _Unit:
     twice: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     pieces: ClassVar[int] = 1
-
-    @property
-    def steepest_slope(self) -> float:
-        """The largest size of the derivative."""
-        return 1.0
 
     @property
     def parameter(self) -> float:
@@ -90,11 +83,6 @@ class Sigmoid(_Unit):
     name: ClassVar[str] = "sigmoid"
     twice: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
-    @property
-    def steepest_slope(self) -> float:
-        """The largest size of the derivative."""
-        return 0.25
 
     def node(self, sums: Node) -> Node:
         """As `_Unit.node`."""
@@ -141,11 +129,6 @@ class LeakyRelu(_Unit):
         """The slope."""
         return float(self.slope)
 
-    @property
-    def steepest_slope(self) -> float:
-        """The largest size of the derivative."""
-        return max(1.0, float(self.slope))
-
     def node(self, sums: Node) -> Node:
         """As `_Unit.node`."""
         return activations.leaky_relu(sums, self.slope)
@@ -167,11 +150,6 @@ class Elu(_Unit):
     def parameter(self) -> float:
         """Alpha."""
         return float(self.alpha)
-
-    @property
-    def steepest_slope(self) -> float:
-        """The largest size of the derivative."""
-        return max(1.0, float(self.alpha))
 
     def node(self, sums: Node) -> Node:
         """As `_Unit.node`."""
@@ -228,6 +206,11 @@ UNITS: dict[str, type] = {
 
 def get_unit(unit: Any) -> Unit:
     """A unit by its name or its value.
+
+    Raises
+    ------
+    InvalidParameterError
+        For what is neither; it names the parameter "activation".
 
     Examples
     --------
