@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 import time
 from functools import partial
 
@@ -160,12 +163,18 @@ def test_a_team_that_nobody_helps_does_all() -> None:
     assert (out == 300.0).all()
 
 
+def helpers() -> int:
+    return sum(thread.name == rooms.NAME for thread in threading.enumerate())
+
+
+def none_left() -> bool:
+    until = time.monotonic() + 30.0
+    while helpers() and time.monotonic() < until:
+        time.sleep(0.01)
+    return helpers() == 0
+
+
 def test_threads_end_with_the_team() -> None:
-    import threading
-
-    def helpers() -> int:
-        return sum(thread.name == "steepest-team" for thread in threading.enumerate())
-
     team = make(np.float32, 3)
     for _ in range(3):
         with team:
@@ -176,8 +185,128 @@ def test_threads_end_with_the_team() -> None:
     assert helpers() == 0
 
 
+def test_an_interrupt_while_threads_start_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, team = threading.Thread.start, make(np.float32, 4)
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        if helpers() == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        team.__enter__()
+    monkeypatch.undo()
+    assert none_left()
+    with team:
+        assert helpers() == 3
+
+
+def test_an_interrupt_waits_for_what_is_being_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    join, team, asked = threading.Thread.join, make(np.float32, 3), []
+
+    def interrupted(self: threading.Thread, timeout: float | None = None) -> None:
+        asked.append(self)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        join(self, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt), team:
+        pass
+    assert helpers() == 0
+    assert len(asked) == 3
+
+
+def test_a_team_that_was_never_left() -> None:
+    """An interrupt may come before its end has done anything: the next entry ends its threads, or its own end does."""
+    team = make(np.float32, 3)
+    team.__enter__()
+    team.__enter__()
+    assert helpers() == 2
+    del team
+    assert none_left()
+
+
+def test_threads_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    team, a, out = make(np.float32, 3), np.ones((300, 300), np.float32), np.empty((300, 300), np.float32)
+    with team:
+        team.take_over(partial(np.matmul, a, a, out))()
+    assert (out == 300.0).all()
+
+
+def test_squares_that_overflow_are_infinite() -> None:
+    """No exception: the training then says that its numbers are no longer finite."""
+    team = make(np.float64, 1, size=100_000)
+    team.w[:] = 1e152
+    assert np.isfinite(team.update(0, 10_000, 0.0, 1.0, np.inf, 1.0, 0.0, 1.0))
+    assert team.update(0, 100_000, 0.0, 1.0, np.inf, 1.0, 0.0, 1.0) == np.inf
+
+
+def test_teams_of_several_threads_at_once() -> None:
+    """Each of its own; code that several compile first is compiled."""
+    rng = np.random.default_rng(5)
+    a, b = (rng.standard_normal((200, 200)).astype(np.float32) for _ in range(2))
+    outs = [np.empty((200, 200), np.float32) for _ in range(4)]
+
+    def work(out: np.ndarray) -> None:
+        team = make(np.float32, 2)
+        call = team.take_over(partial(np.matmul, a, b, out))
+        with team:
+            for _ in range(20):
+                call()
+
+    before, rooms.PRODUCT = rooms.PRODUCT, 1e5
+    try:
+        threads = [threading.Thread(target=work, args=(out,)) for out in outs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        rooms.PRODUCT = before
+    for out in outs[1:]:
+        np.testing.assert_array_equal(out, outs[0])
+    np.testing.assert_allclose(outs[0], a @ b, rtol=0, atol=1e-3)
+
+
+def test_without_compiling() -> None:
+    """NUMBA_DISABLE_JIT, as one sets it to debug: no team, the same weights but for rounding."""
+    code = """
+import numpy as np
+from steepest.networks.feed import as_feed
+from steepest.networks.layers import Dense
+from steepest.networks.stack import Stack
+from steepest.networks.targets_loss import Objective
+from steepest.networks.training import Training
+
+X, y = np.random.default_rng(0).standard_normal((12, 3)), np.arange(12) % 2
+cost = Objective("cross_entropy", 2)
+training = Training(Stack(3, (Dense(4),), 2, dtype=np.float64), cost, as_feed(X, np.float64), cost.targets(y))
+training.steps(np.arange(12, dtype=np.uint32), np.empty(0), np.full(1, 0.1), 0, 1)
+print(*training.w.tolist())
+"""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"NUMBA_DISABLE_JIT": switch},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for switch in ("0", "1")
+    ]
+    compiled, plain = (np.array(out.split(), dtype=float) for out in found)
+    assert len(plain) == 26
+    np.testing.assert_allclose(plain, compiled, rtol=1e-9)
+
+
 def test_many_small_tasks_on_more_threads_than_processors() -> None:
-    team = make(np.float32, 4 * (os.cpu_count() or 1) if (os.cpu_count() or 1) < 2 else 8)
+    team = make(np.float32, 8)
     rng = np.random.default_rng(2)
     a, b = rng.standard_normal((40, 64)).astype(np.float32), rng.standard_normal((64, 96)).astype(np.float32)
     out, first = np.empty((40, 96), np.float32), np.empty((40, 96), np.float32)

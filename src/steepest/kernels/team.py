@@ -2,8 +2,9 @@
 
 A *task* is a row of numbers: what to do, into how many parts it falls, addresses, sizes.  The thread that trains
 publishes a task and takes parts of it from the front; the others take parts from the back.  What is left, and whose it
-is, is one word, exchanged atomically, so a thread that the system holds up takes nothing and nobody waits for it: on a
-loaded machine the training thread does all by itself.  Nobody begins a task before all parts of the last one are done.
+is, is one word, exchanged atomically, so a thread that the system holds up takes nothing, and is waited for only where
+it holds a part already: on a loaded machine the training thread does nearly all by itself.  Nobody begins a task before
+all parts of the last one are done.
 
 What to do is the address of compiled code (see `steepest.jit.Entry`), or 0 for the update, whose rule has fields.
 
@@ -21,7 +22,7 @@ from steepest.kernels.network_update import update_range
 from steepest.kernels.products import part_of
 
 # words that threads share, a cache line each
-OPEN, DONE, STOP, WORDS = 0, 8, 16, 24
+OPEN, DONE, WORDS = 0, 8, 16
 # numbers of a task: what to do, its parts, eight addresses, sizes
 WHAT, PARTS, PLACES, SIZES, ROOM = 0, 1, 2, 10, 18
 UPDATE = 0
@@ -55,8 +56,10 @@ def team(leads, words, task, numbers, scratch, context, given):
     leads : bool
         Whether this is the thread that trains.  It comes back when the task is done, or, where others hold parts of it
         for long, with the number of these: it must come again then, with nothing given.  The others come back now and
-        then, and with 1 once word `STOP` is set.
+        then, with 0, and with 1 for good.
     words : (WORDS,), uint64
+        Shared: what is open of the present task (how many tasks there were, the first part, one after the last), and
+        how many parts are done.
     task : (ROOM,), int64
         Shared: the present one.
     numbers : (6,), float64
@@ -65,8 +68,9 @@ def team(leads, words, task, numbers, scratch, context, given):
         Of this thread alone, of the type of the matrices.
     context : tuple
         (rule, w, state, g, sums) of the update; the squares of a part go to ``sums``.
-    given : (ROOM,) or (0,), int64
-        The task; sizes of an update are the first weight and how many.
+    given : (ROOM,), (0,) or (1,), int64
+        The task, or nothing; sizes of an update are the first weight and how many.  For the others a number that
+        becomes 1 when they shall end.
     """
     if leads:
         if given.shape[0] > 0:
@@ -93,7 +97,7 @@ def team(leads, words, task, numbers, scratch, context, given):
         return task[PARTS] - np.int64(atomics.load(words, DONE))
     idle = 0
     while idle < SPINS:
-        if atomics.load(words, STOP) != np.uint64(0):
+        if atomics.load(given, 0) != np.uint64(0):
             return 1
         word = atomics.load(words, OPEN)
         back = word & _LOW

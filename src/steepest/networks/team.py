@@ -7,7 +7,6 @@ Results have the same bits for every number of threads.
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
@@ -21,14 +20,16 @@ import numpy as np
 
 from steepest.kernels.network_gather import add_sparse_product, gather_columns, gather_dense, sparse_gradient
 from steepest.kernels.network_tasks import add_sparse_part, gather_columns_part, gather_part, sparse_gradient_part
+from steepest.kernels.network_update import update
 from steepest.kernels.products import LEFT, PLAIN, RIGHT, SCRATCH, product_part
-from steepest.kernels.team import PARTS, PLACES, ROOM, SIZES, STOP, UPDATE, WHAT, WORDS, team
+from steepest.kernels.team import PARTS, PLACES, ROOM, SIZES, UPDATE, WHAT, WORDS, team
 from steepest.kernels.tiles import VECTOR
 from steepest.networks.operations import Call
 from steepest.parallel import effective_jobs
 from steepest.protocols import AnyArray
 
 MOST = 8  # threads
+NAME = "steepest-team"  # of the helpers
 PIECES = 16  # of a task at most
 PRODUCT = 1.0e6  # multiply-adds of a part
 DEPTH = 64  # of a sum, below which a tile costs more to write than to compute
@@ -51,7 +52,7 @@ class Team:
     work : float
         Multiply-adds of a step.
     threads : int, optional
-        By default the processors that this process may use, see `steepest.parallel.effective_jobs`.
+        By default the processors that this process may use, see `steepest.parallel.effective_jobs`; `MOST` at most.
 
     Attributes
     ----------
@@ -64,7 +65,9 @@ class Team:
     def __init__(
         self, rule: Any, w: AnyArray, slots: AnyArray, g: AnyArray, work: float, threads: int | None = None
     ) -> None:
-        self.threads = min(effective_jobs(threads), MOST) if work >= ENOUGH else 1
+        self._end = np.zeros(1, np.int64)  # 1 when the helpers shall go; each entry has its own
+        shared = work >= ENOUGH and not numba.config.DISABLE_JIT
+        self.threads = min(effective_jobs(threads), MOST) if shared else 1
         self.w, self.slots, self.g, self.dtype = w, slots, g, w.dtype
         self._words = np.zeros(WORDS, np.uint64)
         self._task = np.zeros(ROOM, np.int64)
@@ -83,25 +86,35 @@ class Team:
     # ------------------------------------------------------------------------------------------------- threads
 
     def __enter__(self) -> Team:
-        self._words[STOP] = 0
-        with suppress(RuntimeError):  # no more threads to be had: the one that trains does all
+        self.__exit__()  # whom an interrupt may have left behind
+        self._end = np.zeros(1, np.int64)
+        kernel: Any = team
+        try:
             for scratch in self._scratch[1:]:
-                helper = threading.Thread(target=self._help, args=(scratch,), name="steepest-team", daemon=True)
-                helper.start()
-                self._helpers.append(helper)
+                given = (False, self._words, self._task, self._numbers, scratch, self._context, self._end)
+                helper = threading.Thread(target=_help, args=(kernel.prepared(*given),), name=NAME, daemon=True)
+                with suppress(RuntimeError):  # no more threads to be had: those that there are do all
+                    helper.start()
+                    self._helpers.append(helper)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._words[STOP] = 1
-        while self._helpers:
-            self._helpers.pop().join()
+        self._end[0] = 1
+        interrupt: KeyboardInterrupt | None = None
+        while self._helpers:  # what they compute lies in arrays that may be gone once we are out
+            try:
+                self._helpers[-1].join()
+                self._helpers.pop()
+            except KeyboardInterrupt as raised:
+                interrupt = raised
+        if interrupt is not None:
+            raise interrupt
 
-    def _help(self, scratch: AnyArray) -> None:
-        kernel: Any = team
-        nothing = np.empty(0, np.int64)
-        wait = kernel.prepared(False, self._words, self._task, self._numbers, scratch, self._context, nothing)
-        while not wait():
-            _rest()
+    def __del__(self) -> None:
+        self._end[0] = 1  # an interrupt may come before `__exit__` has done anything
 
     # --------------------------------------------------------------------------------------------------- tasks
 
@@ -142,6 +155,9 @@ class Team:
         self, start: int, stop: int, l2: float, scale: float, limit: float, keep: float, rate: float, t: float
     ) -> float:
         """As `steepest.kernels.network_update.update`."""
+        if numba.config.DISABLE_JIT:
+            rule, w, slots, g, _ = self._context
+            return float(update(rule, w, slots, g, start, stop, l2, scale, limit, keep, rate, t))
         kept = self._moves.get((start, stop))
         if kept is None:
             parts = _parts((stop - start) / MOVED)
@@ -150,12 +166,18 @@ class Team:
         self._numbers[:] = l2, scale, limit, keep, rate, t
         if lead():
             self.wait()
-        return math.fsum(self._sums[:parts])
+        return float(sum(self._sums[:parts].tolist()))
 
     def wait(self) -> None:
         """Until the others are done with what they hold."""
         while self._again():
             _rest()
+
+
+def _help(wait: Callable[[], int]) -> None:
+    """What a helper does; it does not hold the team."""
+    while not wait():
+        _rest()
 
 
 class Task:
