@@ -258,7 +258,7 @@ class Entry:
                 made._cache = _KernelCache(self.py_func)
             with resting():
                 made.compile()
-            self._made[key] = made
+            made = self._made.setdefault(key, made)  # of two threads that compile it one is second
         return int(made.address)
 
 
