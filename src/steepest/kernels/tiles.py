@@ -13,13 +13,13 @@ numbers (not bytes); nothing is checked.
 
 from __future__ import annotations
 
-import os
 import platform
 from typing import Any
 
-import llvmlite.binding
+import numba
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 _WORD = ir.IntType(64)
@@ -31,12 +31,14 @@ def _registers() -> tuple[int, int]:
     machine = platform.machine().lower()
     if machine in ("aarch64", "arm64"):
         return 16, 8
-    if machine not in ("x86_64", "amd64") or "NUMBA_CPU_NAME" in os.environ:
+    if machine not in ("x86_64", "amd64"):
         return 16, 4
-    features = llvmlite.binding.get_host_cpu_features()
-    if features.get("avx512f") and features.get("avx512vl"):
+    # What Numba compiles for, which users may limit: machine code is kept on disk under these very words.
+    given = numba.config.CPU_FEATURES
+    features = set((get_host_cpu_features() if given is None else given).split(","))
+    if {"+avx512f", "+avx512vl"} <= features:
         return 64, 8
-    return (32, 4) if features.get("avx2") and features.get("fma") else (16, 4)
+    return (32, 6) if {"+avx2", "+fma"} <= features else (16, 4)
 
 
 VECTOR, ROWS = _registers()
