@@ -9,7 +9,7 @@ from steepest.jit import fast_kernel, kernel
 
 @kernel
 def output_facts(a, mask, low, high, on, out):
-    """Mean, variance, sum of squares, and shares of outputs at their limits and of units that nothing switches on.
+    """Mean, variance, and shares of outputs at their limits and of units that nothing switches on.
 
     Parameters
     ----------
@@ -21,17 +21,16 @@ def output_facts(a, mask, low, high, on, out):
         Outputs at most ``low``, or at least ``high``, are at their limits.
     on : bool array of shape (units,)
         Written: whether some row has an output above zero.
-    out : float64 array of shape (5,)
+    out : float64 array of shape (4,)
         Written.  Sums are those of differences from the first output, so that equal outputs have variance 0.
     """
     rows, units = a.shape
     masked = mask.shape[0] == rows
     on[:] = False
-    count, first, total, squares, whole, at_limit = 0, 0.0, 0.0, 0.0, 0.0, 0
+    count, first, total, squares, at_limit = 0, 0.0, 0.0, 0.0, 0
     for i in range(rows):
         for j in range(units):
             value = np.float64(a[i, j])
-            whole += value * value
             if masked:
                 if mask[i, j] == 0.0:
                     continue
@@ -50,12 +49,11 @@ def output_facts(a, mask, low, high, on, out):
     mean = total / size
     out[0] = first + mean
     out[1] = max(squares / size - mean * mean, 0.0)
-    out[2] = whole
-    out[3] = at_limit / size
+    out[2] = at_limit / size
     off = 0
     for j in range(units):
         off += not on[j]
-    out[4] = off / units
+    out[3] = off / units
 
 
 @kernel

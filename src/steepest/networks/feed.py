@@ -17,7 +17,7 @@ import numpy as np
 from steepest.exceptions import DataError, InvalidParameterError
 from steepest.kernels.network_gather import gather_dense, gather_sparse, sparse_gradient, sparse_product, square_entries
 from steepest.networks.node import INDEX, Input, Node
-from steepest.networks.operations import Call, Operation
+from steepest.networks.operations import Call, Operation, in_order
 from steepest.protocols import AnyArray
 
 WIDE = 4096  # columns from which sparse rows are multiplied as they are
@@ -215,7 +215,7 @@ class SparseProduct(Operation):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        w = contiguous(ins[0], calls)
+        w = in_order(ins[0], calls)
         X, batch = self.batch.feed.X, self.batch
         run: Any = sparse_product
         run(X.indptr, X.indices, X.data, batch.rows[:0], batch.factor, w, out[:0])  # compiles now
@@ -244,7 +244,7 @@ class SparseGradient(Operation):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        d = contiguous(ins[0], calls)
+        d = in_order(ins[0], calls)
         X, batch = self.batch.feed.X, self.batch
         run: Any = sparse_gradient
         run(X.indptr, X.indices, X.data, batch.rows[:0], batch.factor, d[:0], out)  # compiles now
@@ -258,12 +258,3 @@ class SparseGradient(Operation):
 
     def push(self, node: Node, tangents: Sequence[Node | None]) -> Node | None:
         return None if tangents[0] is None else self.batch.apply(self, tangents[0])
-
-
-def contiguous(array: AnyArray, calls: list[Call]) -> AnyArray:
-    """The array, or a C-contiguous copy that a further call renews."""
-    if array.flags.c_contiguous:
-        return array
-    held = np.empty(array.shape, array.dtype)
-    calls.append(partial(np.copyto, held, array))
-    return held

@@ -1,11 +1,11 @@
 """Layers in few passes: bias, unit and mask at once, and their derivatives; batch normalization; the softmax loss.
 
-    forward     Z = X W  (BLAS)           A = phi(Z + b) * mask               one pass, over Z
+    forward     Z = X W                   A = phi(Z + b) * mask               one pass, over Z
     backward    dZ = dA * mask * phi'     db = sum_i dZ_i                     one pass, phi' from A
-                dW = X' dZ,  dX = dZ W'   (BLAS)
+                dW = X' dZ,  dX = dZ W'
 
-Each operation is one call of a compiled kernel (`steepest.kernels.network_passes`).  What belongs to the whole batch
-(a bias gradient, moments) is written behind the rows of the same array, and taken from there as a view.
+Each operation but the products is one call of a compiled kernel (`steepest.kernels.network_passes`).  What belongs to
+the whole batch (a bias gradient, moments) is written behind the rows of the same array, and taken from there as a view.
 
 These operations have first derivatives in reverse mode alone; the same functions of plain nodes, for Hessians, are
 those of ``Stack.network(..., fused=False)``.
@@ -26,7 +26,7 @@ from steepest.kernels import network_passes as passes
 from steepest.kernels import network_units as codes
 from steepest.networks.elementwise import multiply
 from steepest.networks.node import FLOATS, INDEX, Node
-from steepest.networks.operations import Call, Operation, Scratch
+from steepest.networks.operations import Call, Operation, Scratch, in_order
 from steepest.networks.shaping import Part, Reshape, part
 from steepest.networks.units import Identity, Maxout, Unit
 from steepest.protocols import AnyArray
@@ -96,15 +96,6 @@ class Terms:
         return b, mask
 
 
-def _plain(array: AnyArray, calls: list[Call]) -> AnyArray:
-    """The array in C order; copied at every run where it is not."""
-    if array.flags.c_contiguous:
-        return array
-    held = np.empty(array.shape, array.dtype)
-    calls.append(partial(np.copyto, held, array))
-    return held
-
-
 # ------------------------------------------------------------------------------------------------- bias and unit
 
 
@@ -126,7 +117,7 @@ class BiasUnit(Fused):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        z, *rest = (_plain(array, calls) for array in ins)
+        z, *rest = (in_order(array, calls) for array in ins)
         if self.terms.masked and np.may_share_memory(rest[-1], out):  # only the first input may be written over
             calls.append(partial(np.copyto, held := np.empty_like(out), rest[-1]))
             rest[-1] = held
@@ -166,7 +157,7 @@ class BiasUnitBack(Fused):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        g, a, *masks = (_plain(array, calls) for array in ins)
+        g, a, *masks = (in_order(array, calls) for array in ins)
         mask = masks[0] if masks else np.empty((0, 0), out.dtype)
         given = (g, a, *self.terms.numbers(out.dtype), mask, out.dtype.type(self.terms.keep))
         run: Any = passes.bias_unit_sums if self.terms.biased else passes.bias_unit_back
@@ -186,7 +177,7 @@ class SumRows(Fused):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        g = _plain(ins[0], calls)
+        g = in_order(ins[0], calls)
         run: Any = passes.sum_rows
         return [*calls, run.prepared(g, scratch[0], out)]
 
@@ -217,7 +208,7 @@ class MaxoutUnit(Fused):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        z, *rest = (_plain(array, calls) for array in ins)
+        z, *rest = (in_order(array, calls) for array in ins)
         run: Any = passes.maxout
         return [*calls, run.prepared(z, *_shifts(self.terms, z, rest), *scratch, out)]
 
@@ -246,7 +237,7 @@ class MaxoutBack(Fused):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        g, z, *rest = (_plain(array, calls) for array in ins)
+        g, z, *rest = (in_order(array, calls) for array in ins)
         run: Any = passes.maxout_back
         return [*calls, run.prepared(g, z, *_shifts(self.terms, z, rest), *scratch, out)]
 
@@ -271,7 +262,7 @@ class Normalised(Fused):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        z, gamma, beta, *rest = (_plain(array, calls) for array in ins)
+        z, gamma, beta, *rest = (in_order(array, calls) for array in ins)
         _, mask = self.terms.rest(rest, 0, np.empty(0, out.dtype))
         run: Any = passes.norm_unit
         numbers = self.terms.numbers(out.dtype)
@@ -330,7 +321,7 @@ class NormUnitBack(Fused):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        g, a, z, moments, gamma, *rest = (_plain(array, calls) for array in ins)
+        g, a, z, moments, gamma, *rest = (in_order(array, calls) for array in ins)
         _, mask = self.terms.rest(rest, 0, np.empty(0, out.dtype))
         run: Any = passes.norm_unit_back
         numbers = (*self.terms.numbers(out.dtype), mask, out.dtype.type(self.terms.keep), EPSILON)
@@ -350,7 +341,7 @@ class SoftmaxPass(Fused):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        z, y, s = (_plain(array, calls) for array in ins)
+        z, y, s = (in_order(array, calls) for array in ins)
         run: Any = passes.mean_cross_entropy
         return [*calls, run.prepared(z, y, s, out)]
 

@@ -250,13 +250,13 @@ class _View:
         room = AT_LIMIT * (high - low) if bounded else 0.0
         mask = self._masks[k]
         outputs = value[self._network.activations[k]]
-        on, facts = np.empty(outputs.shape[1], np.bool_), np.empty(5)
+        on, facts = np.empty(outputs.shape[1], np.bool_), np.empty(4)
         output_facts(outputs, self._none if mask is None else value[mask], low + room, high - room, on, facts)
         seen["activation_mean"][k], seen["activation_variance"][k] = facts[0], facts[1]
         if bounded:
-            seen["saturated"][k] = facts[3]
+            seen["saturated"][k] = facts[2]
         if low == 0.0 and not bounded:
-            seen["dead"][k] = facts[4]
+            seen["dead"][k] = facts[3]
         slopes = self._slopes[k]
         if slopes is None:  # the identity
             seen["slope_mean"][k] = seen["slope_max"][k] = 1.0

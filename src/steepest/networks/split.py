@@ -28,9 +28,9 @@ from steepest.kernels.network_gather import (
     sparse_gradient,
     square_entries,
 )
-from steepest.networks.feed import Feed, SparseBatch, contiguous
+from steepest.networks.feed import Feed, SparseBatch
 from steepest.networks.node import Node
-from steepest.networks.operations import Call, Operation
+from steepest.networks.operations import Call, Operation, in_order
 from steepest.protocols import AnyArray
 
 RARE = 0.05  # of the rows, up to which a column is cheaper as single entries
@@ -131,7 +131,7 @@ class SplitProduct(Operation):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        w, batch = contiguous(ins[0], calls), self.batch
+        w, batch = in_order(ins[0], calls), self.batch
         k = batch.feed.dense
         calls.append(partial(np.matmul, batch.x, w[:k], out))
         run: Any = add_sparse_product
@@ -160,7 +160,7 @@ class SplitGradient(Operation):
 
     def bind(self, out: AnyArray, ins: Sequence[AnyArray], scratch: Sequence[AnyArray]) -> list[Call]:
         calls: list[Call] = []
-        d, batch = contiguous(ins[0], calls), self.batch
+        d, batch = in_order(ins[0], calls), self.batch
         k = batch.feed.dense
         calls.append(partial(np.matmul, batch.x.T, d, out[:k]))
         run: Any = sparse_gradient
