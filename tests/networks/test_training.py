@@ -319,6 +319,8 @@ def test_what_is_refused() -> None:
         made(rule="adagrad_full")
     with pytest.raises(InvalidParameterError, match="batch_size"):
         made(batch_size=0)
+    with pytest.raises(InvalidParameterError, match="threads"):
+        made(threads=0)
     with pytest.raises(InvalidParameterError, match="clip_norm"):
         made(clip_norm=0.0)
     with pytest.raises(InvalidParameterError, match="state"):

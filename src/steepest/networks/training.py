@@ -108,8 +108,8 @@ class Training:
     probe_every : int, optional
         Steps between two that are probed; by default ``probe.every``.
     threads : int, optional
-        Of the products and updates, by default as many as there are processors to use; small networks have one.  No
-        bit of the result depends on it.
+        Of the products and updates, at most eight; by default as many as there are processors to use.  Small networks
+        have one.  No bit of the result depends on it.
 
     Attributes
     ----------
@@ -144,7 +144,8 @@ class Training:
     ) -> None:
         self.stack, self.objective, self.feed = stack, objective, feed
         self.rule = stepping(rule)
-        self.batch_size = min(_count("batch_size", batch_size), feed.n)
+        self.batch_size = min(_count("batch_size", batch_size, 128), feed.n)
+        most = None if threads is None else _count("threads", threads, 2)
         self._move = Move(
             self.rule,
             stack.size,
@@ -179,7 +180,7 @@ class Training:
             state.mean = np.zeros(stack.size)
         self.w, self.g = state.w, np.zeros(stack.size, stack.dtype)
         work = 3.0 * self.batch_size * stack.size
-        self._team = Team(self._move.rule, self.w, state.slots, self.g, work, threads)
+        self._team = Team(self._move.rule, self.w, state.slots, self.g, work, most)
         self.losses: FloatArray = np.empty(0)
         self._batches: dict[tuple[int, bool], list[Batch]] = {}
         self._last: Batch | None = None
@@ -288,6 +289,10 @@ class Training:
             What multiplies the losses of rows.
         rates : array of shape (steps of the epoch,)
         start, stop : int
+
+        Notes
+        -----
+        An exception on the way, Ctrl-C included, may come within a step: go on from a copy of an earlier ``state``.
         """
         edges = self.edges(len(rows)).tolist()
         if len(self.losses) != len(edges) - 1:
@@ -358,11 +363,10 @@ class Training:
     def _batch(self, count: int, weighted: bool, which: int) -> Batch:
         """The batch for so many rows, the first or second of its kind; all share w and g."""
         key = (count, weighted or len(self.s) > 0)
-        kept = self._batches.get(key)
-        if kept is None:
-            if len(self._batches) >= 3:  # sizes come and go with the data that are given
-                del self._batches[next(iter(self._batches))]
-            kept = self._batches[key] = []
+        kept = self._batches.pop(key, [])
+        self._batches[key] = kept  # the last that was asked for
+        if len(self._batches) > 3:  # sizes come and go with the data that are given
+            del self._batches[next(iter(self._batches))]
         while len(kept) <= which:
             feed = self._split or self.feed
             kept.append(Batch(self.stack, self.objective, feed, count, self.w, self.g, key[1], self._team.take_over))
@@ -392,9 +396,9 @@ class Training:
         self._last = batch
 
 
-def _count(name: str, given: Any) -> int:
+def _count(name: str, given: Any, common: int) -> int:
     if isinstance(given, bool) or not isinstance(given, numbers.Integral) or given < 1:
-        raise InvalidParameterError(f"{name}: expected a whole number >= 1, got {given!r}. Try 128.")
+        raise InvalidParameterError(f"{name}: expected a whole number >= 1, got {given!r}. Try {common}.")
     return int(given)
 
 
