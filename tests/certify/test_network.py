@@ -145,10 +145,10 @@ def test_kinks_of_losses(rng):
 def test_curvature_costs_what_was_allowed(rng):
     problem = _regression(rng)
     w = problem.start()
-    few = _judged(problem, w, work=5.0 * product_work(problem), asks="certificate='full'")
+    few = _judged(problem, w, work=5.0 * product_work(problem))
     assert few.kind == "gradient_norm"
     assert few.evidence["verdict"] == "not examined"
-    assert "certificate='full'" in few.reason
+    assert "curvature=True asks for it" in few.reason
     assert "no proof of a global minimum" in few.reason
     assert few.evidence["gradient_norm"] == pytest.approx(np.linalg.norm(problem.evaluate(w).gradient))
     before = problem.passes

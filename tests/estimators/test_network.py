@@ -261,6 +261,8 @@ def test_the_objective_is_told_with_its_numbers():
         ({"layers": [0]}, InvalidParameterError, "layers: .* got 0"),
         ({"layers": "abc"}, InvalidParameterError, "layers: .* got 'abc'"),
         ({"hidden_layer_sizes": (0,)}, InvalidParameterError, "hidden_layer_sizes must be > 0"),
+        ({"hidden_layer_sizes": [[3, 4], 2]}, InvalidParameterError, "'hidden_layer_sizes' parameter"),
+        ({"monitor": 3}, InvalidParameterError, "'monitor' parameter"),
         ({"hidden_layer_sizes": (2.5,)}, InvalidParameterError, "hidden_layer_sizes must be > 0"),
         ({"loss": "cross_entropie"}, InvalidParameterError, "Did you mean 'cross_entropy'"),
         ({"loss": "poisson"}, IncompatibleError, "Use MLPRegressor"),

@@ -186,7 +186,6 @@ def certify_network(
     status: Status,
     reason: str,
     curvature: bool | Literal["auto"] = "auto",
-    asks: str = "curvature=True",
     work: float = WORK,
     passes: float = math.inf,
 ) -> Certificate:
@@ -202,8 +201,6 @@ def certify_network(
         How the run ended.
     curvature : bool or "auto"
         Whether second derivatives are looked at; "auto": where that takes a few seconds at most.
-    asks : str
-        How the user's parameter that asks for curvature is spelt, for the reason.
     work : float
         Operations that "auto" may spend; a tenth of them after an interrupt.
     passes : float
@@ -228,7 +225,7 @@ def certify_network(
     seen = problem if rows >= problem.n else problem.sample(rows)
     seen.stand(w)
     try:
-        return _certified(seen, problem.n, w, tol, status, reason, curvature, asks, work)
+        return _certified(seen, problem.n, w, tol, status, reason, curvature, work)
     finally:
         seen.release()
         if seen is not problem:
@@ -249,7 +246,6 @@ def _certified(
     status: Status,
     reason: str,
     curvature: bool | Literal["auto"],
-    asks: str,
     work: float,
 ) -> Certificate:
     at = problem.evaluate(w)
@@ -267,7 +263,7 @@ def _certified(
     budget = math.inf if curvature is True else work * (0.1 if status is Status.INTERRUPTED else 1.0)
     seen = look_network(problem, at, tol, budget) if curvature and not sampled else None
     if seen is None:
-        words = _first_order(problem, evidence, curvature, asks)
+        words = _first_order(problem, evidence, curvature)
         bound = Bound("gradient_norm", norm, math.inf, "stationarity", at.value, math.nan)
         return _made(bound, tol, status, reason, words, evidence | {"verdict": "not examined"})
     kind: CertificateKind = "second_order"
@@ -325,7 +321,7 @@ def _second_order(problem: Any, seen: NetworkLook, radius: float, scale: float) 
     return [f"a minimum to second order: {left}", bends, *piece, _NEVER]
 
 
-def _first_order(problem: Any, evidence: dict[str, Any], curvature: Any, asks: str) -> list[str]:
+def _first_order(problem: Any, evidence: dict[str, Any], curvature: Any) -> list[str]:
     much = _share(0.01 * evidence["relative_gradient"])
     said = f"a step down the gradient by 1 % of the parameters' size promises {much}"
     if "sample" in evidence:
@@ -335,7 +331,7 @@ def _first_order(problem: Any, evidence: dict[str, Any], curvature: Any, asks: s
     elif curvature is True:
         why = "it is not finite"
     else:
-        why = f"{'as was asked' if curvature is False else 'it is expensive here'}, {asks} asks for it"
+        why = f"{'as was asked' if curvature is False else 'it is expensive here'}, curvature=True asks for it"
     return [said, f"curvature was not examined ({why}), and {_NEVER}"]
 
 

@@ -45,6 +45,8 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
 
     Steps compute in ``dtype``; objective, gradient and certificate of the returned network in float64.  X is read
     where it lies, batch by batch: bytes, integers, float32, memory-mapped files and compressed rows are not copied.
+    Threads share a step, one a processor that the process may use, or ``OMP_NUM_THREADS`` where that is fewer; no bit
+    of the steps depends on their number.
 
     Parameters
     ----------

@@ -47,7 +47,11 @@ from steepest.record.record import FitRecord
 
 
 def _is_sizes(value: Any) -> bool:
-    return np.ndim(value) == 1 or (np.ndim(value) == 0 and isinstance(value, int | np.integer | Sequence))
+    try:
+        dimensions = np.ndim(value)
+    except ValueError:  # rows of several lengths
+        return False
+    return dimensions == 1 or (dimensions == 0 and isinstance(value, int | np.integer))
 
 
 def _float_name(value: Any) -> str:
@@ -158,7 +162,7 @@ class NetworkModel(NetworkAttributes, NetworkPartial, CallbackSupport, BaseEstim
 
     def _check_parameters(self) -> None:
         parameters = self.get_params(deep=False)
-        validate(type(self).__name__, parameters, {**COMMON, "monitor": (ANYTHING,), **self._rules})
+        validate(type(self).__name__, parameters, {**COMMON, **self._rules})
 
     def _fit(self, rows: Rows, watched: Rows, coefs: Any, intercepts: Any) -> None:
         began = time.perf_counter()

@@ -107,7 +107,9 @@ def layers_of(model: Any) -> tuple[Dense, ...]:
     items = list(sizes) if np.ndim(sizes) == 1 else [sizes]
     for size in items:
         if not _is_count(size):
-            raise InvalidParameterError(f"hidden_layer_sizes must be > 0, got {items}. Give whole numbers, as (100,).")
+            raise InvalidParameterError(
+                f"hidden_layer_sizes must be > 0, got {items}. Give whole numbers, as (100,), or layers=[Dense(100)]."
+            )
     return tuple(_layer(model, size, "hidden_layer_sizes") for size in items)
 
 

@@ -35,7 +35,8 @@ class RobbinsMonro(NamedTuple):
         return None if None in self else True
 
 
-def _check(name: str, value: Any, *, low: float = 0.0, high: float = math.inf, open_low: bool = True) -> None:
+def check_number(name: str, value: Any, *, low: float = 0.0, high: float = math.inf, open_low: bool = True) -> None:
+    """Raises where a parameter of a schedule is no number between ``low`` and ``high``."""
     try:
         good = math.isfinite(value) and (low < value <= high if open_low else low <= value <= high)
     except TypeError:
@@ -47,7 +48,7 @@ def _check(name: str, value: Any, *, low: float = 0.0, high: float = math.inf, o
         )
 
 
-class _Schedule:
+class BaseSchedule:
     """What schedules share: positive rates, one law."""
 
     __slots__ = ()
@@ -115,7 +116,7 @@ class _Decay(NamedTuple):
     shift: float
 
 
-class Constant(_Schedule, _Rate):
+class Constant(BaseSchedule, _Rate):
     """``eta0``.  The sum diverges, that of the squares too: the iterates end in a ball whose size goes with eta0.
 
     Examples
@@ -127,7 +128,7 @@ class Constant(_Schedule, _Rate):
     __slots__ = ()
 
     def __new__(cls, eta0: float = 0.01) -> Constant:
-        _check("eta0", eta0)
+        check_number("eta0", eta0)
         return super().__new__(cls, float(eta0))
 
     @property
@@ -138,7 +139,7 @@ class Constant(_Schedule, _Rate):
         return np.full(t.shape, self.eta0)
 
 
-class InverseScaling(_Schedule, _Power):
+class InverseScaling(BaseSchedule, _Power):
     """``eta0 / (t + 1)^power``; meets both conditions for powers above 1/2 up to 1.
 
     Examples
@@ -150,8 +151,8 @@ class InverseScaling(_Schedule, _Power):
     __slots__ = ()
 
     def __new__(cls, eta0: float = 0.01, power: float = 0.5) -> InverseScaling:
-        _check("eta0", eta0)
-        _check("power", power, open_low=False)
+        check_number("eta0", eta0)
+        check_number("power", power, open_low=False)
         return super().__new__(cls, float(eta0), float(power))
 
     @property
@@ -162,7 +163,7 @@ class InverseScaling(_Schedule, _Power):
         return np.asarray(self.eta0 / (t + 1.0) ** self.power)
 
 
-class Fading(_Schedule, _Fading):
+class Fading(BaseSchedule, _Fading):
     """``eta0 (1 + decay t)^-power``: eta0 for about ``1 / decay`` steps, then as `InverseScaling`.
 
     With ``decay = eta0 alpha`` and power 1 it ends as ``1 / (alpha t)``, with power 3/4 it suits averaging.
@@ -181,9 +182,9 @@ class Fading(_Schedule, _Fading):
     __slots__ = ()
 
     def __new__(cls, eta0: float = 0.01, decay: float = 1e-4, power: float = 0.75) -> Fading:
-        _check("eta0", eta0)
-        _check("decay", decay)
-        _check("power", power, open_low=False)
+        check_number("eta0", eta0)
+        check_number("decay", decay)
+        check_number("power", power, open_low=False)
         return super().__new__(cls, float(eta0), float(decay), float(power))
 
     @property
@@ -194,13 +195,13 @@ class Fading(_Schedule, _Fading):
         return np.asarray(self.eta0 / (1.0 + self.decay * t) ** self.power)
 
 
-class Inverse(_Schedule, _Rate):
+class Inverse(BaseSchedule, _Rate):
     """``eta0 / k`` for k = 1, 2, ...; meets both conditions."""
 
     __slots__ = ()
 
     def __new__(cls, eta0: float = 1.0) -> Inverse:
-        _check("eta0", eta0)
+        check_number("eta0", eta0)
         return super().__new__(cls, float(eta0))
 
     @property
@@ -211,13 +212,13 @@ class Inverse(_Schedule, _Rate):
         return self.eta0 / (t + 1.0)
 
 
-class InverseNext(_Schedule, _Rate):
+class InverseNext(BaseSchedule, _Rate):
     """``eta0 / (k + 1)`` for k = 1, 2, ...: begins at half of eta0; meets both conditions."""
 
     __slots__ = ()
 
     def __new__(cls, eta0: float = 1.0) -> InverseNext:
-        _check("eta0", eta0)
+        check_number("eta0", eta0)
         return super().__new__(cls, float(eta0))
 
     @property
@@ -228,7 +229,7 @@ class InverseNext(_Schedule, _Rate):
         return self.eta0 / (t + 2.0)
 
 
-class InverseRoot(_Schedule, _Rate):
+class InverseRoot(BaseSchedule, _Rate):
     """``eta0 / sqrt(k)`` for k = 1, 2, ...
 
     The squares sum to a logarithm: the second condition just fails.  The rate of subgradient methods, whose best, or
@@ -238,7 +239,7 @@ class InverseRoot(_Schedule, _Rate):
     __slots__ = ()
 
     def __new__(cls, eta0: float = 1.0) -> InverseRoot:
-        _check("eta0", eta0)
+        check_number("eta0", eta0)
         return super().__new__(cls, float(eta0))
 
     @property
@@ -249,7 +250,7 @@ class InverseRoot(_Schedule, _Rate):
         return self.eta0 / np.sqrt(t + 1.0)
 
 
-class Pegasos(_Schedule, _Decay):
+class Pegasos(BaseSchedule, _Decay):
     """``1 / (alpha (k + shift))`` for k = 1, 2, ...; meets both conditions.
 
     With an objective alpha-strongly convex, ``P - P* = O(log k / (alpha k))``.  Shift 0 is that of the paper, whose
@@ -275,8 +276,8 @@ class Pegasos(_Schedule, _Decay):
     __slots__ = ()
 
     def __new__(cls, alpha: float, shift: float = 0.0) -> Pegasos:
-        _check("alpha", alpha)
-        _check("shift", shift, open_low=False)
+        check_number("alpha", alpha)
+        check_number("shift", shift, open_low=False)
         return super().__new__(cls, float(alpha), float(shift))
 
     @property
@@ -287,7 +288,7 @@ class Pegasos(_Schedule, _Decay):
         return 1.0 / (self.alpha * (t + 1.0 + self.shift))
 
 
-class StepDecay(_Schedule, _Steps):
+class StepDecay(BaseSchedule, _Steps):
     """``eta0 factor^floor(t / every)``; a geometric series: the sum is finite, and so is the way that can be gone.
 
     Examples
@@ -299,9 +300,9 @@ class StepDecay(_Schedule, _Steps):
     __slots__ = ()
 
     def __new__(cls, eta0: float = 0.1, every: int = 1000, factor: float = 0.1) -> StepDecay:
-        _check("eta0", eta0)
-        _check("every", every, low=1, open_low=False)
-        _check("factor", factor, high=1.0)
+        check_number("eta0", eta0)
+        check_number("every", every, low=1, open_low=False)
+        check_number("factor", factor, high=1.0)
         return super().__new__(cls, float(eta0), int(every), float(factor))
 
     @property
@@ -312,7 +313,7 @@ class StepDecay(_Schedule, _Steps):
         return np.asarray(self.eta0 * self.factor ** np.floor(t / self.every))
 
 
-class Cosine(_Schedule, _Cosine):
+class Cosine(BaseSchedule, _Cosine):
     """``floor + (eta0 - floor) (1 + cos(pi t / steps)) / 2``, and ``floor`` from step ``steps`` on.
 
     With a floor of 0 the steps end, and the sums are finite; with another it is constant in the end.
@@ -325,9 +326,9 @@ class Cosine(_Schedule, _Cosine):
     __slots__ = ()
 
     def __new__(cls, eta0: float = 0.1, steps: int = 1000, floor: float = 0.0) -> Cosine:
-        _check("eta0", eta0)
-        _check("steps", steps, low=1, open_low=False)
-        _check("floor", floor, high=eta0, open_low=False)
+        check_number("eta0", eta0)
+        check_number("steps", steps, low=1, open_low=False)
+        check_number("floor", floor, high=eta0, open_low=False)
         return super().__new__(cls, float(eta0), int(steps), float(floor))
 
     @property
@@ -339,7 +340,7 @@ class Cosine(_Schedule, _Cosine):
         return np.where(t < self.steps, self.floor + 0.5 * (self.eta0 - self.floor) * (1.0 + np.cos(phase)), self.floor)
 
 
-class WarmUp(_Schedule, _WarmUp):
+class WarmUp(BaseSchedule, _WarmUp):
     """Rises in a straight line over ``steps`` steps to the first rate of ``then``, which begins after it.
 
     Finitely many steps change neither sum: the conditions are those of ``then``.
@@ -353,9 +354,9 @@ class WarmUp(_Schedule, _WarmUp):
     __slots__ = ()
 
     def __new__(cls, then: Any, steps: int = 100) -> WarmUp:
-        if not isinstance(then, _Schedule):
+        if not isinstance(then, BaseSchedule):
             raise InvalidParameterError(f"then: expected a schedule, got {then!r}. Try Constant(0.01).")
-        _check("steps", steps, low=1, open_low=False)
+        check_number("steps", steps, low=1, open_low=False)
         return super().__new__(cls, then, int(steps))
 
     @property
@@ -382,7 +383,7 @@ class _Plateau(NamedTuple):
     waited: int
 
 
-class ReduceOnPlateau(_Schedule, _Plateau):
+class ReduceOnPlateau(BaseSchedule, _Plateau):
     """Constant until the objective has not fallen, by ``threshold`` of itself, for more than ``patience`` epochs.
 
     Then it is multiplied by ``factor``, down to ``floor``.  `observed` returns the schedule after an epoch: the
@@ -417,11 +418,11 @@ class ReduceOnPlateau(_Schedule, _Plateau):
         best: float = math.inf,
         waited: int = 0,
     ) -> ReduceOnPlateau:
-        _check("eta0", eta0)
-        _check("factor", factor, high=1.0)
-        _check("patience", patience, open_low=False)
-        _check("threshold", threshold, high=1.0, open_low=False)
-        _check("floor", floor, high=eta0, open_low=False)
+        check_number("eta0", eta0)
+        check_number("factor", factor, high=1.0)
+        check_number("patience", patience, open_low=False)
+        check_number("threshold", threshold, high=1.0, open_low=False)
+        check_number("floor", floor, high=eta0, open_low=False)
         return super().__new__(
             cls, float(eta0), float(factor), int(patience), float(threshold), float(floor), rate or eta0, best, waited
         )

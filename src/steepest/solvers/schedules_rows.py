@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from steepest.protocols import FloatArray
-from steepest.solvers.schedules import RobbinsMonro, _check, _Schedule
+from steepest.solvers.schedules import BaseSchedule, RobbinsMonro, check_number
 
 
 class _Rows(NamedTuple):
@@ -19,7 +19,7 @@ class _Rows(NamedTuple):
     steps: int
 
 
-class InverseRows(_Schedule, _Rows):
+class InverseRows(BaseSchedule, _Rows):
     """``eta0 / (1 + rows e)^power`` in epoch e = 0, 1, ...: constant within an epoch.
 
     Meets both conditions for powers above 1/2 up to 1.
@@ -39,10 +39,10 @@ class InverseRows(_Schedule, _Rows):
     __slots__ = ()
 
     def __new__(cls, eta0: float = 0.01, power: float = 0.5, rows: int = 1, steps: int = 1) -> InverseRows:
-        _check("eta0", eta0)
-        _check("power", power, open_low=False)
-        _check("rows", rows, low=1, open_low=False)
-        _check("steps", steps, low=1, open_low=False)
+        check_number("eta0", eta0)
+        check_number("power", power, open_low=False)
+        check_number("rows", rows, low=1, open_low=False)
+        check_number("steps", steps, low=1, open_low=False)
         return super().__new__(cls, float(eta0), float(power), int(rows), int(steps))
 
     @property
