@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from steepest.jit import called, entry, inner
-from steepest.kernels.addresses import address_of, stand_alone
+from steepest.kernels.addresses import PARTS, PLACES, address_of, sizes_of, stand_alone
 from steepest.kernels.tiles import (
     ROWS,
     VECTOR,
@@ -207,19 +207,7 @@ def _pack_left(numbers, source, wide, group, rows, deep):
 @entry
 def product_part(task, part, scratch, a, b, c, p3, p4, p5, p6, p7):
     """`multiply` as a task: its sizes are the kind, the three row lengths, M, N and K."""
-    numbers = numba.carray(scratch, (SCRATCH,))
-    multiply(
-        numbers,
-        task[10],
-        np.uint64(task[2]),
-        task[11],
-        np.uint64(task[3]),
-        task[12],
-        np.uint64(task[4]),
-        task[13],
-        task[14],
-        task[15],
-        task[16],
-        part,
-        task[1],
-    )
+    kind, wide_a, wide_b, wide_c, M, N, K, _ = sizes_of(task)
+    A, B, C = np.uint64(task[PLACES]), np.uint64(task[PLACES + 1]), np.uint64(task[PLACES + 2])
+    numbers = numba.carray(scratch, (SCRATCH,))  # more than there is: none is read by its index
+    multiply(numbers, kind, A, wide_a, B, wide_b, C, wide_c, M, N, K, part, task[PARTS])

@@ -17,14 +17,12 @@ import numpy as np
 
 from steepest.jit import called, fast_kernel
 from steepest.kernels import atomics
-from steepest.kernels.addresses import call_at, stand_alone
+from steepest.kernels.addresses import PARTS, ROOM, SIZES, WHAT, call_at, stand_alone
 from steepest.kernels.network_update import update_range
 from steepest.kernels.products import part_of
 
 # words that threads share, a cache line each
 OPEN, DONE, WORDS = 0, 8, 16
-# numbers of a task: what to do, its parts, eight addresses, sizes
-WHAT, PARTS, PLACES, SIZES, ROOM = 0, 1, 2, 10, 18
 UPDATE = 0
 
 SPINS = 20_000  # looks at a word before the interpreter may give the processor to others

@@ -18,11 +18,12 @@ from typing import Any
 import numba
 import numpy as np
 
+from steepest.kernels.addresses import PARTS, PLACES, ROOM, SIZES, WHAT
 from steepest.kernels.network_gather import add_sparse_product, gather_columns, gather_dense, sparse_gradient
 from steepest.kernels.network_tasks import add_sparse_part, gather_columns_part, gather_part, sparse_gradient_part
 from steepest.kernels.network_update import update
 from steepest.kernels.products import LEFT, PLAIN, RIGHT, SCRATCH, product_part
-from steepest.kernels.team import PARTS, PLACES, ROOM, SIZES, UPDATE, WHAT, WORDS, team
+from steepest.kernels.team import UPDATE, WORDS, team
 from steepest.kernels.tiles import VECTOR
 from steepest.networks.operations import Call
 from steepest.parallel import effective_jobs
