@@ -128,6 +128,8 @@ def test_what_is_refused() -> None:
         as_feed(sp.eye(3, format="csr"), shift=np.ones(3), sparse=True)
     with pytest.raises(DataError, match="float16"):
         as_feed(np.ones((2, 2), np.float16))
+    with pytest.raises(DataError, match="float32 or float64"):
+        as_feed(sp.csr_matrix(np.ones((2, 2), np.complex64)))
     with pytest.raises(DataError, match="matrix of numbers"):
         as_feed(np.array([["a"]]))
     with pytest.raises(InvalidParameterError, match="dense"):

@@ -321,6 +321,10 @@ def test_what_is_refused() -> None:
         made(batch_size=0)
     with pytest.raises(InvalidParameterError, match="threads"):
         made(threads=0)
+    with pytest.raises(InvalidParameterError, match="probe_every"):
+        made(probe_every=0)
+    with pytest.raises(InvalidParameterError, match="s: expected a weight for each of the 23 rows"):
+        made(s=np.ones(3))
     with pytest.raises(InvalidParameterError, match="clip_norm"):
         made(clip_norm=0.0)
     with pytest.raises(InvalidParameterError, match="state"):

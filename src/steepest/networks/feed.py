@@ -127,8 +127,11 @@ def as_feed(X: Any, dtype: Any = np.float32, shift: Any = None, factor: Any = No
         raise InvalidParameterError(f"dtype: expected float32 or float64, got {dtype!r}. Use 'float32'.")
     if hasattr(X, "tocsr"):
         X = X if X.format == "csr" else X.tocsr()
-        if X.ndim != 2 or X.data.dtype.kind not in _KINDS:
-            raise DataError(f"X: expected a sparse matrix of numbers, got {X.data.dtype} with {X.ndim} dimension(s).")
+        if X.ndim != 2 or X.data.dtype.kind not in _KINDS or X.data.dtype.itemsize > 8:
+            raise DataError(
+                f"X: expected a sparse matrix of integers, float32 or float64, got {X.data.dtype} with {X.ndim} "
+                "dimension(s). Use X.astype('float32')."
+            )
         d = X.shape[1]
         wide = d >= WIDE and X.nnz <= DENSITY * X.shape[0] * d
         if sparse and shift is not None:

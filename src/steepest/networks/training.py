@@ -165,8 +165,10 @@ class Training:
             raise InvalidParameterError(
                 f"feed: expected {stack.n_features} columns of {stack.dtype}, got {feed.n_features} of {feed.dtype}."
             )
-        if len(y) != feed.n or (s is not None and s.shape != (feed.n,)):
-            raise InvalidParameterError(f"y: expected one target and weight for each of the {feed.n} rows of X.")
+        if len(y) != feed.n:
+            raise InvalidParameterError(f"y: expected a target for each of the {feed.n} rows of X, got {len(y)}.")
+        if s is not None and s.shape != (feed.n,):
+            raise InvalidParameterError(f"s: expected a weight for each of the {feed.n} rows of X, got {s.shape}.")
         self.y = y if y.dtype.kind in "iu" else np.ascontiguousarray(y, stack.dtype)
         self.s: FloatArray = np.empty(0) if s is None else np.asarray(s, dtype=np.float64)
         if state is None:
@@ -185,7 +187,8 @@ class Training:
         self._batches: dict[tuple[int, bool], list[Batch]] = {}
         self._last: Batch | None = None
         self._probe = probe
-        self._probe_every = int(getattr(probe, "every", 100) if probe_every is None else probe_every)
+        every = getattr(probe, "every", 100) if probe_every is None else probe_every
+        self._probe_every = _count("probe_every", every, 100)
 
     def _check(self, state: TrainingState) -> None:
         size, slots = self.stack.size, self.rule.slots
