@@ -302,7 +302,7 @@ class NetworkModel(NetworkAttributes, NetworkPartial, CallbackSupport, BaseEstim
     def _keep(self, ended: Ended, given: Given) -> None:
         """Sets every attribute."""
         self._net = ended.net
-        self._memory, self._seed, self._rule = ended.memory, ended.seed, ended.rule
+        self._memory, self._seed, self._rule, self._rates = ended.memory, ended.seed, ended.rule, ended.rates
         self.certificate_, self.history_ = ended.certificate, ended.history
         self.probes_ = ended.probes
         self._objective = ended.objective

@@ -43,6 +43,7 @@ class NetworkPartial:
     _net: Any
     _meaning: Any
     _memory: Any
+    _rates: Any  # the schedule of the last call or fit, as it was asked for
     validation_scores_: list[float] | None
     best_validation_score_: float | None
 
@@ -113,8 +114,9 @@ class NetworkPartial:
         problem = make_problem(stack, start, given, float(self.alpha), feed)
         memory = None if fresh else self._usable(stack, method)
         solver = make_epochs(self, asked, stack, n, None, memory, False)
-        if memory is not None and self.learning_rate != "adaptive":
-            solver.memory.schedule = solver.schedule  # a rate may be changed between two calls
+        changed = self.__dict__.get("_rates") != solver.schedule  # rates may be, between two calls
+        if memory is not None and changed and not solver.adaptive:
+            memory.schedule = solver.schedule
         with blas_threads(stack, batch_rows(self, n)), np.errstate(all="ignore"):
             done = advance_once(solver, problem, start.w)
         if not finite(done) or not np.isfinite(solver.losses[-1] if solver.losses else np.nan):
@@ -126,6 +128,7 @@ class NetworkPartial:
         state = solver.memory.state
         self._net = Trained.of(stack, state.point(), state.statistics, scaling)
         self._memory, self._seed, self._meaning = solver.memory, seed, taught.meaning
+        self._rates = solver.schedule
         self._note_epoch(problem, given, float(solver.losses[-1]), fresh, time.perf_counter() - began)
 
     def _usable(self: Any, stack: Any, method: Any) -> Any:

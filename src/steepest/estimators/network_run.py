@@ -92,6 +92,7 @@ def run_network(
         batch=asked.method.batch,
         seed=asked.seed,
         rule=type(asked.method.rule).__name__,
+        rates=None if asked.method.batch else solver.schedule,
         probes=None if probes is None else probes.result(),
         objective=describe_network(problem, given, float(model.alpha)),
     )

@@ -88,6 +88,7 @@ class Ended:
     batch: bool
     seed: int
     rule: str
+    rates: Any  # the schedule that was asked for
     probes: Any
     objective: str
     facts: dict[str, Any] = field(default_factory=dict)
