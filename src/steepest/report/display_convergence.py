@@ -82,8 +82,8 @@ class ConvergenceDisplay:
         ax : matplotlib.axes.Axes, optional
         **line : keywords of ``ax.plot``
         """
-        fits = estimator if isinstance(estimator, Mapping) else {type(_last(estimator)).__name__: estimator}
-        fits = {str(name): _last(fit) for name, fit in fits.items()}
+        fits = estimator if isinstance(estimator, Mapping) else {type(last_step(estimator)).__name__: estimator}
+        fits = {str(name): last_step(fit) for name, fit in fits.items()}
         for name, fit in fits.items():
             if not hasattr(fit, "history_"):
                 raise InvalidParameterError(f"estimator: {name} is not fitted, or keeps no history_. Call fit first.")
@@ -131,9 +131,9 @@ class ConvergenceDisplay:
         return self
 
 
-def _last(estimator: Any) -> Any:
+def last_step(estimator: Any) -> Any:
     """The estimator itself, or the last step of a pipeline."""
-    return _last(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
+    return last_step(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
 
 
 def _figure(ax: Axes) -> Figure:

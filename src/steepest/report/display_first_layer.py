@@ -9,7 +9,7 @@ import numpy as np
 
 from steepest.exceptions import InvalidParameterError
 from steepest.protocols import AnyArray, FloatArray
-from steepest.report.display_convergence import _last
+from steepest.report.display_convergence import last_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +122,7 @@ class FirstLayerDisplay:
         axes : array of matplotlib.axes.Axes, optional
             One a picture, at least.
         """
-        pictures, _, count = first_weights(_last(estimator), image_shape, most)
+        pictures, _, count = first_weights(last_step(estimator), image_shape, most)
         return cls(pictures, of=count).plot(axes=axes)
 
     def plot(self, *, axes: Any = None) -> Self:

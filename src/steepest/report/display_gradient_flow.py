@@ -9,7 +9,7 @@ import numpy as np
 from steepest.exceptions import InvalidParameterError
 from steepest.networks.probe_table import ProbeTable
 from steepest.protocols import FloatArray
-from steepest.report.display_convergence import _last
+from steepest.report.display_convergence import last_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def probes_of(model: Any) -> ProbeTable:
     InvalidParameterError
         Where there are none.
     """
-    model = _last(model)
+    model = last_step(model)
     if isinstance(model, ProbeTable):
         return model
     if not hasattr(model, "stack_"):
