@@ -37,7 +37,7 @@ DEPTH = 64  # of a sum, below which a tile costs more to write than to compute
 MOVED = 16_000  # weights of a part
 GATHERED = 12_000  # numbers of a part
 ADDED = 2.5e4  # multiply-adds of compressed rows of a part
-ENOUGH = 4.0e6  # multiply-adds of a step from which threads pay for their waiting
+ENOUGH = 1.2e7  # multiply-adds of a step from which a second thread gained on every network that was measured
 
 _rest = getattr(os, "sched_yield", partial(time.sleep, 0.0))
 
