@@ -18,6 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from steepest.jit import Entry
 from steepest.kernels.addresses import PARTS, PLACES, ROOM, SIZES, WHAT
 from steepest.kernels.network_gather import add_sparse_product, gather_columns, gather_dense, sparse_gradient
 from steepest.kernels.network_tasks import add_sparse_part, gather_columns_part, gather_part, sparse_gradient_part
@@ -140,16 +141,14 @@ class Team:
         parts = _parts(m * panels * panel * max(k, DEPTH) / PRODUCT)
         if kind != LEFT and panels > 1:  # a part packs the panels that it needs
             parts = -(-panels // -(-panels // parts))  # each as many
-        return self._task_of(
-            product_part, parts, (a, b, out), (kind, left[1], right[1], target[1], m, n, k), typed=False
-        )
+        what = product_part.address(self.dtype, *[None] * (SIZES - PLACES))
+        return Task(self, what, parts, (a, b, out), (kind, left[1], right[1], target[1], m, n, k))
 
-    def _task_of(
-        self, code: Any, parts: int, arrays: tuple[AnyArray, ...], sizes: tuple[int, ...], typed: bool = True
-    ) -> Task | None:
-        if not all(array.flags.c_contiguous and array.dtype.kind != "b" for array in arrays if typed):
+    def _task_of(self, code: Entry, parts: int, arrays: tuple[AnyArray, ...], sizes: tuple[int, ...]) -> Task | None:
+        """A task whose code is compiled for the types of its arrays, where these lie without gaps."""
+        if not all(array.flags.c_contiguous and array.dtype.kind != "b" for array in arrays):
             return None
-        kinds = [array.dtype if typed else None for array in arrays] + [None] * (SIZES - PLACES - len(arrays))
+        kinds = [array.dtype for array in arrays] + [None] * (SIZES - PLACES - len(arrays))
         return Task(self, code.address(self.dtype, *kinds), parts, arrays, sizes)
 
     def update(
@@ -204,9 +203,9 @@ def _given(what: int, parts: int, held: tuple[AnyArray, ...], sizes: tuple[int, 
 
 
 def _gather(team: Team, args: tuple[AnyArray, ...]) -> Task | None:
-    X, rows, shift, factor, out = args
+    X, rows, _, factor, out = args
     parts = _parts(out.size / GATHERED)
-    return team._task_of(gather_part, parts, (X, rows, shift, factor, out), (*X.shape, len(rows), len(factor)))
+    return team._task_of(gather_part, parts, args, (*X.shape, len(rows), len(factor)))
 
 
 def _gather_columns(team: Team, args: tuple[AnyArray, ...]) -> Task | None:
@@ -215,7 +214,7 @@ def _gather_columns(team: Team, args: tuple[AnyArray, ...]) -> Task | None:
     return team._task_of(gather_columns_part, _parts(out.size / GATHERED), args, sizes)
 
 
-def _rare(code: Any, team: Team, args: tuple[AnyArray, ...]) -> Task | None:
+def _rare(code: Entry, team: Team, args: tuple[AnyArray, ...]) -> Task | None:
     indptr, _, data, rows, factor, left, right = args
     d = left.shape[0] if code is add_sparse_part else right.shape[0]
     width = left.shape[1]
