@@ -44,7 +44,8 @@ class MLPClassifier(ClassifierMixin, NetworkModel):  # type: ignore[misc]
     logistic loss label by label; a matrix of shares, with ``loss="kl"``, the divergence of softmax from them.
 
     Steps compute in ``dtype``; objective, gradient and certificate of the returned network in float64.  X is read
-    where it lies, batch by batch: bytes, integers, float32, memory-mapped files and compressed rows are not copied.
+    where it lies, batch by batch: bytes, integers, float32, memory-mapped files and compressed rows are not copied, but
+    for the entries of columns that are nearly always zero, where these are many: at most a tenth of X.
     Threads share a step, one a processor that the process may use, or ``OMP_NUM_THREADS`` where that is fewer; no bit
     of the steps depends on their number.
 
